@@ -1,0 +1,39 @@
+"""What all commands share: how a user error and an interruption end."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from espnet_ent.errors import EXIT_USER_ERROR, EntError
+
+EXIT_INTERRUPTED = 130
+
+
+def run(main: Callable[[], int | None]) -> None:
+    """Run a command's main function and leave the process with its status.
+
+    An :class:`EntError` becomes one line on stderr and status 2. Any other exception is a defect of this
+    package and keeps its traceback.
+    """
+    program = Path(sys.argv[0]).stem
+    try:
+        status = main()
+    except EntError as error:
+        sys.stdout.flush()
+        print(f"{program}: error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except KeyboardInterrupt:
+        print(f"{program}: interrupted", file=sys.stderr)
+        sys.exit(EXIT_INTERRUPTED)
+    sys.exit(status or 0)
+
+
+def boolean(value: str) -> bool:
+    """Parse ``true`` or ``false``, as ESPnet's options are written."""
+    lowered = value.lower()
+    if lowered not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"expected true or false, got {value!r}")
+    return lowered == "true"

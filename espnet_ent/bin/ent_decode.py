@@ -1,0 +1,54 @@
+"""Decode a data directory: text, emotions and their timelines (stage 12)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet_ent.bin.command import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="data directory to decode, e.g. dump/raw/test")
+    parser.add_argument("--exp", required=True, help="output directory of training")
+    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
+    parser.add_argument("--config", help="YAML file with options of decoding")
+    parser.add_argument("--out", required=True, help="directory to write")
+    parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    import time
+
+    from tqdm import tqdm
+
+    from espnet_ent.decoding import decode_data_dir
+    from espnet_ent.inference import InferenceConfig
+
+    start = time.monotonic()
+    config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
+    count = decode_data_dir(
+        args.data,
+        args.exp,
+        args.inference_ent_model,
+        args.out,
+        config,
+        nj=args.nj,
+        device=args.device,
+        progress=lambda done: tqdm(done, desc="decoding", unit="utt", disable=not sys.stderr.isatty()),
+    )
+    if count is None:
+        print(f"{args.out}: decoded already")
+    else:
+        print(f"{args.out}: {count} utterances decoded in {time.monotonic() - start:.1f} s")
+
+
+if __name__ == "__main__":
+    run(main)

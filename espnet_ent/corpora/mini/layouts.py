@@ -1,0 +1,122 @@
+"""The directory layouts and label files of IEMOCAP and ZED, written for spoken utterances of the mini corpus."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE
+from espnet_ent.corpora.mini.plan import PlannedUtterance
+from espnet_ent.frames import samples_to_seconds
+
+IEMOCAP_ROOT = "IEMOCAP_mini"
+_CATEGORIES = {
+    "neu": "Neutral",
+    "hap": "Happiness",
+    "exc": "Excited",
+    "ang": "Anger",
+    "sad": "Sadness",
+    "fru": "Frustration",
+    "xxx": "Other",
+}
+_VALENCE_AROUSAL = {"neu": (3.0, 2.5), "hap": (4.0, 3.0), "exc": (4.0, 4.0), "ang": (1.5, 4.0)}
+_LOW_AROUSAL = (2.0, 2.0)
+_TURN_GAP = 0.75  # seconds between turns of a dialog
+
+
+@dataclass(frozen=True)
+class SpokenUtterance:
+    """A planned utterance, its length and the times in seconds at which one phrase gives way to the next."""
+
+    planned: PlannedUtterance
+    num_samples: int
+    boundaries: tuple[float, ...]
+
+    @property
+    def duration(self) -> float:
+        """Length in seconds."""
+        return samples_to_seconds(self.num_samples, SAMPLE_RATE)
+
+    def stretches(self) -> list[tuple[float, float, str]]:
+        """(start, end, emotion) of each run of phrases with one emotion, in seconds."""
+        edges = [0.0, *self.boundaries, self.duration]
+        runs: list[tuple[float, float, str]] = []
+        for start, end, phrase in zip(edges, edges[1:], self.planned.phrases, strict=False):
+            if runs and runs[-1][2] == phrase.emotion:
+                start = runs.pop()[0]
+            runs.append((start, end, phrase.emotion))
+        return runs
+
+
+def audio_path(planned: PlannedUtterance) -> Path:
+    """Where an utterance's wav file lies below the corpus root."""
+    if len(planned.group) == 2:
+        session, dialog = planned.group
+        return Path(IEMOCAP_ROOT, session, "sentences", "wav", dialog, f"{planned.utt_id}.wav")
+    return Path(planned.group[0], "datafolder", planned.speaker.name, f"{planned.utt_id}.wav")
+
+
+def write_iemocap(root: Path, spoken: Sequence[SpokenUtterance]) -> None:
+    """Write EmoEvaluation and transcription files of the IEMOCAP-like part."""
+    dialogs: dict[tuple[str, ...], list[SpokenUtterance]] = defaultdict(list)
+    for utterance in spoken:
+        dialogs[utterance.planned.group].append(utterance)
+    for (session, dialog), turns in sorted(dialogs.items()):
+        base = root / IEMOCAP_ROOT / session / "dialog"
+        for folder in ("EmoEvaluation", "transcriptions"):
+            (base / folder).mkdir(parents=True, exist_ok=True)
+        evaluation = ["% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]", ""]
+        transcription = []
+        clock = 1.0
+        for turn in turns:
+            start, end = clock, clock + turn.duration
+            clock = end + _TURN_GAP
+            evaluation += _evaluation_lines(turn.planned, start, end)
+            transcription.append(
+                f"{turn.planned.utt_id} [{start:08.4f}-{end:08.4f}]: {_as_written(turn.planned.text)}"
+            )
+        _write_lines(base / "EmoEvaluation" / f"{dialog}.txt", evaluation)
+        _write_lines(base / "transcriptions" / f"{dialog}.txt", transcription)
+
+
+def _evaluation_lines(planned: PlannedUtterance, start: float, end: float) -> list[str]:
+    valence, arousal = _VALENCE_AROUSAL.get(planned.label, _LOW_AROUSAL)
+    category = _CATEGORIES[planned.label]
+    return [
+        f"[{start:.4f} - {end:.4f}]\t{planned.utt_id}\t{planned.label}\t[{valence:.4f}, {arousal:.4f}, 2.5000]",
+        f"C-E1:\t{category};\t()",
+        f"C-E2:\t{category};\t()",
+        f"A-E1:\tval {valence:.0f}; act {arousal:.0f}; dom  3;\t()",
+        "",
+    ]
+
+
+def _as_written(text: str) -> str:
+    """A command as a transcriber would write it."""
+    return text[0].upper() + text[1:] + "."
+
+
+def write_zed(root: Path, part: str, spoken: Sequence[SpokenUtterance]) -> None:
+    """Write ``ZED.json`` of a ZED-like part; neutral stretches are left out, as in ZED."""
+    entries = {}
+    for utterance in spoken:
+        planned = utterance.planned
+        relative = audio_path(planned).relative_to(part)
+        entries[planned.utt_id] = {
+            "wav": relative.as_posix(),
+            "duration": round(utterance.duration, 4),
+            "emotion": [
+                {"emo": planned.label, "start": round(start, 4), "end": round(end, 4)}
+                for start, end, emotion in utterance.stretches()
+                if emotion != "neu"
+            ],
+            "transcription": _as_written(planned.text),
+        }
+    (root / part / "ZED.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_lines(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")

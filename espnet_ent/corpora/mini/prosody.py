@@ -1,0 +1,52 @@
+"""Emotion as prosody: overlapping distributions around a speaker's neutral way of speaking."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Prosody:
+    """Departure from a speaker's neutral speech.
+
+    Attributes:
+        rate: Factor on the speaking rate.
+        pitch: Added to the pitch setting.
+        pitch_range: Factor on the pitch range setting.
+        level_db: Gain in dB.
+        tilt: Added to the coefficient of the speaker's one-zero filter (negative is brighter, tenser).
+        breath_db: Level of aspiration noise relative to the speech, in dB.
+    """
+
+    rate: float
+    pitch: float
+    pitch_range: float
+    level_db: float
+    tilt: float
+    breath_db: float
+
+
+# Centres of the four classes. Anger and happiness are close in pitch, energy and rate (arousal) and differ in the
+# spectrum, as in real speech; sadness is close to neutral. ``exc`` is happiness with more arousal.
+_CENTRES = {
+    "neu": Prosody(rate=1.00, pitch=0, pitch_range=1.00, level_db=0.0, tilt=0.00, breath_db=-40),
+    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.05, breath_db=-30),
+    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.10, breath_db=-30),
+    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.50, breath_db=-40),
+    "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-26),
+}
+EMOTIONS = tuple(_CENTRES)
+_SPREAD = Prosody(rate=0.05, pitch=3.0, pitch_range=0.15, level_db=1.5, tilt=0.08, breath_db=2.0)
+
+
+def sample_prosody(emotion: str, rng: random.Random) -> Prosody:
+    """Draw the prosody of one phrase: the class centre, scaled by an intensity, plus individual variation."""
+    neutral, centre = _CENTRES["neu"], _CENTRES[emotion]
+    intensity = rng.uniform(0.8, 1.3)
+
+    def draw(name: str) -> float:
+        base = getattr(neutral, name)
+        return base + intensity * (getattr(centre, name) - base) + rng.gauss(0, getattr(_SPREAD, name))
+
+    return Prosody(**{name: draw(name) for name in Prosody.__dataclass_fields__})

@@ -1,0 +1,41 @@
+"""What the system says about a recording: words, emotions, and when."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet_ent.timeline import EmotionTimeline
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word and the time in seconds over which its tokens were emitted."""
+
+    start: float
+    end: float
+    word: str
+
+
+@dataclass(frozen=True, eq=False)
+class EmotionTranscript:
+    """Transcript, utterance emotion and emotion timeline of one recording.
+
+    Attributes:
+        text: Recognised words.
+        emotion: Emotion of the utterance.
+        posteriors: float32 (E,), probability of each emotion, in the order of the inventory.
+        words: Words with times.
+        timeline: Emotion at every instant.
+        frame_posteriors: float32 (T, E), probability of each emotion in each encoder frame.
+        duration: Length of the recording in seconds.
+    """
+
+    text: str
+    emotion: str
+    posteriors: np.ndarray
+    words: tuple[Word, ...]
+    timeline: EmotionTimeline
+    frame_posteriors: np.ndarray
+    duration: float

@@ -1,0 +1,51 @@
+"""From tokens to words: which frames each word was emitted in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SPACE = "<space>"
+WORD_START = "▁"  # sentencepiece's mark
+_SILENT = frozenset({"<blank>", "<sos/eos>"})
+
+
+@dataclass(frozen=True)
+class WordFrames:
+    """A word and the frames in which its first and last token were emitted."""
+
+    word: str
+    first_frame: int
+    last_frame: int
+
+
+def group_words(tokens: Sequence[str], frames: Sequence[int]) -> list[WordFrames]:
+    """Join characters or sentencepiece units into words.
+
+    Args:
+        tokens: Emitted tokens; ``<space>`` separates words, a leading ``▁`` starts one.
+        frames: Frame of each token, non-decreasing.
+
+    >>> group_words(["A", "<space>", "B", "C"], [1, 2, 4, 5])
+    [WordFrames(word='A', first_frame=1, last_frame=1), WordFrames(word='BC', first_frame=4, last_frame=5)]
+    """
+    words: list[WordFrames] = []
+    open_word = False
+    for token, frame in zip(tokens, frames, strict=True):
+        if token in _SILENT:
+            continue
+        if token == SPACE:
+            open_word = False
+            continue
+        if token.startswith(WORD_START):
+            open_word = False
+            token = token[len(WORD_START) :]
+            if not token:
+                continue
+        if open_word:
+            last = words.pop()
+            words.append(WordFrames(last.word + token, last.first_frame, frame))
+        else:
+            words.append(WordFrames(token, frame, frame))
+        open_word = True
+    return words

@@ -1,0 +1,89 @@
+"""Decode a data directory with a trained model (stage 12)."""
+
+from __future__ import annotations
+
+import hashlib
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from espnet_ent.data.audio import read_audio
+from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.export.decoded import read_provenance, write_decoded
+from espnet_ent.inference import EmotionTranscriber, InferenceConfig
+
+Progress = Callable[[Iterable], Iterable]
+
+_transcriber: EmotionTranscriber | None = None
+
+
+def decode_data_dir(
+    data: str | Path,
+    experiment: str | Path,
+    checkpoint: str,
+    out: str | Path,
+    config: InferenceConfig,
+    nj: int = 1,
+    device: str = "cpu",
+    progress: Progress = iter,
+) -> int | None:
+    """Decode all utterances of a data directory; the result does not depend on ``nj``.
+
+    Args:
+        data: Kaldi-style data directory, audio at the model's rate.
+        experiment: Training output: ``config.yaml`` and checkpoints.
+        checkpoint: File name of the checkpoint.
+        out: Directory to write (see :mod:`espnet_ent.export.decoded`).
+        config: Options of decoding.
+        nj: Parallel processes, on the CPU only.
+        device: Where to compute.
+        progress: Wraps the iterable of finished utterances.
+
+    Returns:
+        The number of utterances; None if ``out`` already holds the decoding of this data with this
+        checkpoint and these options.
+    """
+    utterances = read_data_dir(data)
+    provenance = {
+        "checkpoint": {"name": checkpoint, "sha256": _digest([Path(experiment) / checkpoint])},
+        "config": asdict(config),
+        "data_sha256": _digest(sorted(path for path in Path(data).iterdir() if path.is_file())),
+    }
+    if read_provenance(out) == provenance:
+        return None
+    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, device)
+    transcripts = _transcribe_all(transcriber, utterances, nj if device == "cpu" else 1)
+    return write_decoded(out, progress(transcripts), transcriber.emotions, provenance)
+
+
+def _transcribe_all(
+    transcriber: EmotionTranscriber, utterances: list[Utterance], nj: int
+) -> Iterator[tuple[str, EmotionTranscript]]:
+    global _transcriber
+    _transcriber = transcriber
+    if nj <= 1:
+        yield from map(_transcribe_one, utterances)
+        return
+    # Forked workers share the loaded model. One thread each: the same sums in the same order for any nj.
+    torch.set_num_threads(1)
+    with multiprocessing.get_context("fork").Pool(nj) as pool:
+        yield from pool.imap(_transcribe_one, utterances, chunksize=4)
+
+
+def _transcribe_one(utterance: Utterance) -> tuple[str, EmotionTranscript]:
+    assert _transcriber is not None
+    samples = read_audio(utterance.audio, _transcriber.grid.sample_rate)
+    return utterance.utt_id, _transcriber.transcribe(samples)
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest()

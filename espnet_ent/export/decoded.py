@@ -1,0 +1,82 @@
+"""The directory of a decoded set, in Kaldi-style files.
+
+``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
+``word_times`` (utterance, start, end, word) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
+matrices, frames x emotions) · ``emotion_list`` · ``decoding.json`` (what was decoded with what).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import kaldiio
+
+from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.labels import EmotionInventory
+
+PROVENANCE = "decoding.json"
+
+
+def write_decoded(
+    directory: str | Path,
+    transcripts: Iterable[tuple[str, EmotionTranscript]],
+    emotions: EmotionInventory,
+    provenance: Mapping[str, object],
+) -> int:
+    """Write the decoding of a set; the directory appears only when it is complete.
+
+    Args:
+        directory: Where to write; replaced if it exists.
+        transcripts: (utterance, transcript), sorted by utterance.
+        emotions: The emotions, in the order of all posteriors.
+        provenance: What was decoded with what, for :func:`read_provenance`.
+
+    Returns:
+        The number of utterances.
+    """
+    lines: dict[str, list[str]] = {
+        name: []
+        for name in ("text", "utt2emo", "utt2emo_posteriors", "emo_segments", "word_times", "utt2duration")
+    }
+    with atomic_directory(directory) as root:
+        ark, scp = root / "frame_posteriors.ark", root / "frame_posteriors.scp"
+        with kaldiio.WriteHelper(f"ark,scp:{ark},{scp}") as writer:
+            for utt_id, transcript in transcripts:
+                for name, line in _lines(utt_id, transcript):
+                    lines[name].append(line)
+                writer(utt_id, transcript.frame_posteriors)
+        _make_relative(scp)
+        for name, content in lines.items():
+            (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
+        emotions.write(root / "emotion_list")
+        (root / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n")
+    return len(lines["text"])
+
+
+def read_provenance(directory: str | Path) -> dict[str, object] | None:
+    """What a finished decoding directory was made from; None if there is none."""
+    path = Path(directory) / PROVENANCE
+    return json.loads(path.read_text()) if path.is_file() else None
+
+
+def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, str]]:
+    yield "text", f"{utt_id} {transcript.text}".rstrip()
+    yield "utt2emo", f"{utt_id} {transcript.emotion}"
+    yield "utt2emo_posteriors", f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"
+    yield "utt2duration", f"{utt_id} {transcript.duration:.6f}"
+    for segment in transcript.timeline.segments:
+        yield "emo_segments", f"{utt_id} {segment.start:.4f} {segment.end:.4f} {segment.label}"
+    for word in transcript.words:
+        yield "word_times", f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}"
+
+
+def _make_relative(scp: Path) -> None:
+    """Name the ark by its file name: the directory is renamed when it is finished."""
+    lines = []
+    for line in scp.read_text(encoding="utf-8").splitlines():
+        utt_id, entry = line.split(maxsplit=1)
+        lines.append(f"{utt_id} {Path(entry).name}\n")
+    scp.write_text("".join(lines), encoding="utf-8")

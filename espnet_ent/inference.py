@@ -1,0 +1,188 @@
+"""Transcribe recordings with a trained model: text, emotion, and an emotion timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+
+from espnet_ent.data.audio import read_audio
+from espnet_ent.data.transcript import EmotionTranscript, Word
+from espnet_ent.data.words import group_words
+from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin.checkpoints import load_state
+from espnet_ent.plugin.model import ESPnetENTModel
+from espnet_ent.search.greedy import greedy_search
+from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.timeline import EmotionTimeline
+from espnet_ent.transducer.states import EncoderStates
+
+SHORTEST_SECONDS = 0.2
+"""Shorter recordings are padded with silence to this length: encoders need a few frames."""
+DEFAULT_CHECKPOINT = "valid.loss.ave.pth"
+
+
+@dataclass(frozen=True)
+class InferenceConfig:
+    """Options of decoding.
+
+    Attributes:
+        max_symbols_per_frame: Most labels that one frame may emit.
+    """
+
+    max_symbols_per_frame: int = 32
+
+    @classmethod
+    def read(cls, path: str | Path) -> InferenceConfig:
+        """Read a YAML file.
+
+        Raises:
+            ConfigError: If the file is missing or holds an unknown key.
+        """
+        values = read_yaml(path)
+        known = [field.name for field in fields(cls)]
+        for key in values:
+            if key not in known:
+                raise ConfigError(
+                    f"unknown option {key!r}", where=path, expected=f"one of {' '.join(known)}"
+                )
+        return cls(**values)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """A YAML mapping.
+
+    Raises:
+        ConfigError: If the file is missing or is not a mapping.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ConfigError("configuration is missing", where=path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ConfigError("configuration is not YAML", where=path, got=error) from error
+    if not isinstance(values, dict):
+        raise ConfigError("configuration is not a mapping", where=path, got=type(values).__name__)
+    return values
+
+
+class EmotionTranscriber:
+    """A model, ready to transcribe. Calls are deterministic and see one recording at a time.
+
+    Args:
+        model: Built and loaded model.
+        config: Options of decoding.
+        device: Where to compute.
+    """
+
+    def __init__(
+        self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu"
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.config = config or InferenceConfig()
+        self.device = torch.device(device)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        directory: str | Path,
+        checkpoint: str = DEFAULT_CHECKPOINT,
+        config: InferenceConfig | None = None,
+        device: str = "cpu",
+    ) -> EmotionTranscriber:
+        """Load an experiment directory.
+
+        Args:
+            directory: A training run's output: ``config.yaml`` and checkpoints.
+            checkpoint: File name of the checkpoint in ``directory``.
+            config: Options of decoding.
+            device: Where to compute.
+
+        Raises:
+            ConfigError: If the configuration is missing or wrong.
+            CheckpointError: If the checkpoint is missing, damaged or does not fit.
+        """
+        directory = Path(directory)
+        training = read_yaml(directory / "config.yaml")
+        if not (directory / checkpoint).is_file():
+            raise CheckpointError(
+                "checkpoint is missing",
+                where=directory / checkpoint,
+                next_step="rerun stage 11 (training), or choose one with --inference_ent_model",
+            )
+        model = build_model(training, weights_follow=True)
+        load_state(model, directory / checkpoint)
+        return cls(model, config, device)
+
+    @property
+    def emotions(self) -> EmotionInventory:
+        """The emotions that the model tells apart."""
+        return self.model.emotions
+
+    @property
+    def grid(self) -> FrameGrid:
+        """Time grid of the encoder's frames."""
+        return self.model.encoder.grid
+
+    def __call__(self, audio: str | Path | np.ndarray) -> EmotionTranscript:
+        """Transcribe one recording.
+
+        Args:
+            audio: A path, resampled where needed, or float32 samples (N,) at the model's rate.
+
+        Raises:
+            AudioError: If the file can't be read.
+        """
+        if isinstance(audio, (str, Path)):
+            audio = read_audio(str(audio), self.grid.sample_rate, resample=True)
+        return self.transcribe(audio)
+
+    @torch.no_grad()
+    def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
+        """Transcribe float32 samples (N,) at the model's rate."""
+        duration = samples_to_seconds(len(samples), self.grid.sample_rate)
+        shortest = seconds_to_samples(SHORTEST_SECONDS, self.grid.sample_rate)
+        if len(samples) < shortest:
+            samples = np.pad(samples, (0, shortest - len(samples)))
+        speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device)
+        enc = self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
+        hypothesis = greedy_search(self.model.transducer, enc, self.config.max_symbols_per_frame)[0]
+        return self._transcript(enc, hypothesis, duration)
+
+    def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
+        names = self.emotions.names
+        labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)
+        num_labels = torch.tensor([len(hypothesis.tokens)], device=self.device)
+        nodes = torch.tensor([hypothesis.nodes], device=self.device)
+        posteriors = self.model.classify(enc, labels, num_labels)[0].softmax(dim=-1).cpu().numpy()
+        frames = self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
+        frame_labels = [names[index] for index in frames.argmax(axis=-1)]
+        words = self._words(hypothesis, duration)
+        return EmotionTranscript(
+            text=" ".join(word.word for word in words),
+            emotion=names[int(posteriors.argmax())],
+            posteriors=posteriors,
+            words=words,
+            timeline=EmotionTimeline.from_frames(frame_labels, self.grid, duration, self.emotions.neutral),
+            frame_posteriors=frames,
+            duration=duration,
+        )
+
+    def _words(self, hypothesis: Hypothesis, duration: float) -> tuple[Word, ...]:
+        tokens = [self.model.tokens[index] for index in hypothesis.tokens]
+        return tuple(
+            Word(
+                start=min(self.grid.frame_start(word.first_frame), duration),
+                end=min(self.grid.frame_start(word.last_frame + 1), duration),
+                word=word.word,
+            )
+            for word in group_words(tokens, hypothesis.token_frames)
+        )

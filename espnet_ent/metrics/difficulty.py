@@ -1,0 +1,121 @@
+"""How hard is a corpus? What simple classifiers reach on the same train and test sets.
+
+Three yardsticks that every emotion result should stand beside: the majority class, a classifier that only
+reads the words, and one that only hears utterance-level prosody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from espnet_ent.errors import DataError
+
+_FRAME_PERIOD_MS = 10.0
+_F0_FLOOR, _F0_CEILING = 60.0, 500.0
+_ENERGY_FLOOR = 1e-8
+_NUCLEUS_SPACING_FRAMES = 8  # syllable nuclei lie at least 80 ms apart
+
+
+@dataclass(frozen=True)
+class EmotionSample:
+    """An utterance as the yardsticks see it.
+
+    Attributes:
+        samples: float32 (num_samples,).
+        text: Transcript.
+        emotion: Class index.
+    """
+
+    samples: np.ndarray
+    text: str
+    emotion: int
+
+
+def prosody_features(samples: np.ndarray, sample_rate: int, text: str) -> np.ndarray:
+    """Means and standard deviations of F0, energy and rate over an utterance.
+
+    Args:
+        samples: float32 (num_samples,).
+        sample_rate: Samples a second.
+        text: Transcript, for the speaking rate.
+
+    Returns:
+        float64 (7,): mean and sd of log F0 over voiced frames, mean and sd of the frame energy in dB, letters a
+        second, mean and sd of the seconds between syllable nuclei.
+    """
+    import pyworld
+    from scipy.signal import find_peaks
+
+    signal = samples.astype(np.float64)
+    f0, times = pyworld.dio(
+        signal, sample_rate, f0_floor=_F0_FLOOR, f0_ceil=_F0_CEILING, frame_period=_FRAME_PERIOD_MS
+    )
+    f0 = pyworld.stonemask(signal, f0, times, sample_rate)
+    log_f0 = np.log(f0[f0 > 0]) if np.any(f0 > 0) else np.array([np.log(_F0_FLOOR)])
+    hop = int(sample_rate * _FRAME_PERIOD_MS / 1000)
+    frames = signal[: len(signal) // hop * hop].reshape(-1, hop)
+    energy = 10 * np.log10(np.mean(frames**2, axis=1) + _ENERGY_FLOOR)
+    smooth = np.convolve(energy, np.ones(5) / 5, mode="same")
+    nuclei, _ = find_peaks(smooth, distance=_NUCLEUS_SPACING_FRAMES, prominence=2.0)
+    gaps = np.diff(nuclei) * _FRAME_PERIOD_MS / 1000 if len(nuclei) > 2 else np.zeros(1)
+    letters_per_second = len(text.replace(" ", "")) / (len(signal) / sample_rate)
+    features = [log_f0.mean(), log_f0.std(), energy.mean(), energy.std(), letters_per_second]
+    return np.array([*features, gaps.mean(), gaps.std()])
+
+
+def measure_difficulty(
+    train: Sequence[EmotionSample],
+    test: Sequence[EmotionSample],
+    sample_rate: int,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> dict[str, dict[str, float]]:
+    """Weighted and unweighted accuracy of the three yardsticks on ``test``.
+
+    Args:
+        train: Utterances to fit on.
+        test: Utterances to score.
+        sample_rate: Samples a second of all utterances.
+        progress: Wraps an iterable, e.g. ``tqdm``.
+
+    Returns:
+        ``{"majority" | "text_only" | "prosody": {"wa": ..., "ua": ...}}``, as fractions.
+
+    Raises:
+        DataError: If ``train`` holds fewer than two classes or ``test`` is empty.
+    """
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import accuracy_score, balanced_accuracy_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    train_labels = np.array([sample.emotion for sample in train])
+    test_labels = np.array([sample.emotion for sample in test])
+    if len(np.unique(train_labels)) < 2 or len(test_labels) == 0:
+        raise DataError(
+            "the yardsticks need two emotions in training and a test set",
+            got=f"{len(np.unique(train_labels))} classes, {len(test_labels)} test utterances",
+        )
+
+    def hear(part: Sequence[EmotionSample]) -> np.ndarray:
+        return np.stack([prosody_features(s.samples, sample_rate, s.text) for s in progress(part)])
+
+    def score(predictions: np.ndarray) -> dict[str, float]:
+        return {
+            "wa": float(accuracy_score(test_labels, predictions)),
+            "ua": float(balanced_accuracy_score(test_labels, predictions)),
+        }
+
+    classes, counts = np.unique(train_labels, return_counts=True)
+    reader = make_pipeline(CountVectorizer(ngram_range=(1, 2)), LogisticRegression(max_iter=2000))
+    reader.fit([sample.text for sample in train], train_labels)
+    listener = make_pipeline(StandardScaler(), LogisticRegression(max_iter=2000))
+    listener.fit(hear(train), train_labels)
+    return {
+        "majority": score(np.full(len(test_labels), classes[counts.argmax()])),
+        "text_only": score(reader.predict([sample.text for sample in test])),
+        "prosody": score(listener.predict(hear(test))),
+    }

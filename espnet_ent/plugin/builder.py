@@ -1,0 +1,202 @@
+"""From a configuration to a model: the only place that knows which name stands for which class."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+from espnet2.asr.encoder.contextual_block_transformer_encoder import ContextualBlockTransformerEncoder
+from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
+from espnet2.asr.encoder.rnn_encoder import RNNEncoder
+from espnet2.asr.encoder.transformer_encoder import TransformerEncoder
+from espnet2.asr.frontend.default import DefaultFrontend
+from espnet2.asr.specaug.specaug import SpecAug
+from espnet2.layers.global_mvn import GlobalMVN
+from espnet2.layers.utterance_mvn import UtteranceMVN
+from espnet2.torch_utils.initialize import initialize
+from torch import nn
+
+from espnet_ent.data.tokens import TokenList
+from espnet_ent.emotion.joint import EmotionJoint
+from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.errors import ConfigError
+from espnet_ent.frames import FrameGrid
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
+from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
+from espnet_ent.transducer.factorized import FactorizedTransducer
+from espnet_ent.transducer.standard import Transducer
+
+REGISTRY: dict[str, dict[str, type]] = {
+    "frontend": {"default": DefaultFrontend},
+    "specaug": {"specaug": SpecAug},
+    "normalize": {"global_mvn": GlobalMVN, "utterance_mvn": UtteranceMVN},
+    "encoder": {
+        "conformer": ConformerEncoder,
+        "e_branchformer": EBranchformerEncoder,
+        "transformer": TransformerEncoder,
+        "rnn": RNNEncoder,
+        "contextual_block_transformer": ContextualBlockTransformerEncoder,
+    },
+    "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
+    "emotion_joint": {"joint": EmotionJoint},
+    "utterance_head": {"pooling": PoolingHead},
+}
+"""Component -> name -> class. The task makes its command-line choices from it."""
+
+DEFAULTS: dict[str, str | None] = {
+    "frontend": "default",
+    "specaug": None,
+    "normalize": "global_mvn",
+    "encoder": "conformer",
+    "transducer": "transducer",
+    "emotion_joint": "joint",
+    "utterance_head": "pooling",
+}
+"""What a component is when a configuration does not name it; None leaves it out."""
+
+_MODEL_OPTIONS = ("emotion_layer_mix",)
+_FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
+
+
+def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> ESPnetENTModel:
+    """Build the model that a configuration describes.
+
+    Args:
+        config: The arguments of a training run, as in its ``config.yaml``.
+        weights_follow: The caller loads a checkpoint afterwards: files that only give initial values (the
+            statistics of ``global_mvn``) are not needed.
+
+    Raises:
+        ConfigError: On an unknown name or key (naming the nearest known one) or a wrong value.
+    """
+    tokens = TokenList.from_config(config["token_list"])
+    emotions = EmotionInventory.from_config(config["emotion_list"])
+    model_conf = dict(config.get("model_conf") or {})
+    emotion_layer_mix = bool(model_conf.pop("emotion_layer_mix", False))
+    losses = _make_losses(model_conf)
+    encoder = _build_encoder(config, emotion_layer_mix, weights_follow)
+    transducer = _make(
+        config, "transducer", vocab_size=len(tokens), encoder_size=encoder.output_size, **_language_model(config, losses)
+    )
+    branch = {
+        "encoder_size": encoder.output_size,
+        "prediction_size": transducer.emotion_prediction_size,
+        "num_emotions": len(emotions),
+    }
+    model = ESPnetENTModel(
+        encoder=encoder,
+        tokens=tokens.tokens,
+        emotions=emotions,
+        losses=losses,
+        transducer=transducer,
+        emotion_joint=_make(config, "emotion_joint", **branch) if losses.lattice_weight > 0 else None,
+        utterance_head=_make(config, "utterance_head", **branch) if losses.utterance_weight > 0 else None,
+    )
+    if config.get("init"):
+        initialize(model, config["init"])
+    return model
+
+
+def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
+    sample_rate = int(config.get("fs") or 16000)
+    frontend = _make(config, "frontend", fs=sample_rate)
+    name, conf = _chosen(config, "encoder")
+    if _FLASH_ATTENTION in _parameters(REGISTRY["encoder"][name]):
+        conf.setdefault(_FLASH_ATTENTION, False)
+    encoder = _make({"encoder": name, "encoder_conf": conf}, "encoder", input_size=frontend.output_size())
+    grid = FrameGrid(sample_rate, frontend.hop_length * subsampling_factor(name, conf))
+    return FeatureEncoder(
+        frontend=frontend,
+        specaug=_make(config, "specaug"),
+        normalize=_build_normalize(config, frontend.output_size(), weights_follow),
+        encoder=encoder,
+        grid=grid,
+        emotion_layer_mix=emotion_layer_mix,
+    )
+
+
+def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follow: bool) -> nn.Module | None:
+    name, conf = _chosen(config, "normalize")
+    if name != "global_mvn":
+        return _make(config, "normalize")
+    if not weights_follow:
+        if not Path(conf.get("stats_file", "")).is_file():
+            raise ConfigError(
+                "feature statistics are missing",
+                where="normalize_conf.stats_file",
+                got=conf.get("stats_file", "nothing"),
+                next_step="rerun stage 10 (statistics)",
+            )
+        return _make(config, "normalize")
+    with tempfile.NamedTemporaryFile(suffix=".npz") as file:
+        ones = np.ones(num_features, np.float32)
+        np.savez(file, count=np.int64(1), sum=ones, sum_square=2 * ones)
+        file.flush()
+        return _make({"normalize": name, "normalize_conf": {**conf, "stats_file": file.name}}, "normalize")
+
+
+def _make_losses(conf: dict[str, Any]) -> LossConfig:
+    known = [field.name for field in fields(LossConfig)]
+    _check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
+    return LossConfig(**{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()})
+
+
+def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, bool]:
+    """The factorized transducer's LM head exists only where its loss has a weight."""
+    if losses.lm_weight <= 0:
+        return {}
+    if config.get("transducer") != "factorized_transducer":
+        raise ConfigError(
+            "a language-model loss needs a vocabulary predictor",
+            where="model_conf.lm_weight",
+            expected="transducer: factorized_transducer",
+            got=config.get("transducer"),
+        )
+    return {"language_model": True}
+
+
+def _chosen(config: Mapping[str, Any], component: str) -> tuple[str | None, dict[str, Any]]:
+    """The name of a component's class (None: left out) and a copy of its options."""
+    name = config.get(component, DEFAULTS[component])
+    known = REGISTRY[component]
+    if name is not None and name not in known:
+        raise ConfigError(
+            f"unknown {component}", where=component, expected=f"one of {' '.join(known)}", got=repr(name)
+        )
+    return name, dict(config.get(f"{component}_conf") or {})
+
+
+def _make(config: Mapping[str, Any], component: str, **given: Any) -> Any:
+    """Make a component from its options and what the builder gives it; None if it is left out."""
+    name, conf = _chosen(config, component)
+    if name is None:
+        return None
+    cls = REGISTRY[component][name]
+    _check_keys(f"{component}_conf", conf, [key for key in _parameters(cls) if key not in given])
+    try:
+        return cls(**given, **conf)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=error) from error
+
+
+def _parameters(cls: type) -> list[str]:
+    return [key for key in inspect.signature(cls).parameters if key != "self"]
+
+
+def _check_keys(where: str, conf: Mapping[str, Any], known: Iterable[str]) -> None:
+    known = list(known)
+    for key in conf:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
+            raise ConfigError(
+                f"unknown option {key!r}{hint}", where=where, expected=f"one of {' '.join(known)}"
+            )

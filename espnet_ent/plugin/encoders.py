@@ -1,0 +1,116 @@
+"""Speech encoders made of ESPnet's parts: frontend, SpecAugment, normalisation, encoder, and our layer mix."""
+
+from __future__ import annotations
+
+import inspect
+import math
+
+import torch
+from espnet2.asr.encoder.rnn_encoder import RNNEncoder
+from torch import Tensor, nn
+
+from espnet_ent.encoders.layer_mix import LayerMix
+from espnet_ent.errors import ConfigError
+from espnet_ent.frames import FrameGrid
+from espnet_ent.transducer.states import EncoderStates
+
+_SUBSAMPLING = {"conv2d": 4, "conv2d1": 1, "conv2d2": 2, "conv2d4": 4, "conv2d6": 6, "conv2d8": 8, "linear": 1, None: 1}
+
+
+def subsampling_factor(name: str, conf: dict) -> int:
+    """Feature frames for one encoder frame, for ESPnet's encoder ``name`` with options ``conf``.
+
+    Raises:
+        ConfigError: If the input layer's factor is not known.
+    """
+    if name == "rnn":
+        defaults = inspect.signature(RNNEncoder).parameters
+        layers = conf.get("num_layers", defaults["num_layers"].default)
+        subsample = conf.get("subsample", defaults["subsample"].default) or ()
+        return math.prod(subsample[:layers])
+    input_layer = conf.get("input_layer", "conv2d")
+    if input_layer not in _SUBSAMPLING:
+        raise ConfigError(
+            "encoder input layer of unknown subsampling",
+            where="encoder_conf.input_layer",
+            expected=" ".join(str(known) for known in _SUBSAMPLING),
+            got=input_layer,
+        )
+    return _SUBSAMPLING[input_layer]
+
+
+class FeatureEncoder(nn.Module):
+    """Samples to encoder states, through features that ESPnet's frontend computes.
+
+    Glossary: B batch, N samples, T encoder frames, D output size.
+
+    Args:
+        frontend: ESPnet frontend.
+        specaug: ESPnet SpecAugment, or None.
+        normalize: ESPnet feature normalisation, or None.
+        encoder: ESPnet encoder.
+        grid: Time grid of the encoder's frames.
+        emotion_layer_mix: Give ``h_emo`` from a learned mix of all layers instead of ``h`` itself (the second
+            layer mix of FENT).
+
+    Raises:
+        ConfigError: If a layer mix is asked of an encoder that does not give its layers.
+    """
+
+    def __init__(
+        self,
+        frontend: nn.Module,
+        specaug: nn.Module | None,
+        normalize: nn.Module | None,
+        encoder: nn.Module,
+        grid: FrameGrid,
+        emotion_layer_mix: bool = False,
+    ) -> None:
+        super().__init__()
+        self.frontend = frontend
+        self.specaug = specaug
+        self.normalize = normalize
+        self.encoder = encoder
+        self.grid = grid
+        self.emotion_mix: LayerMix | None = None
+        if emotion_layer_mix:
+            if "return_all_hs" not in inspect.signature(encoder.forward).parameters:
+                raise ConfigError(
+                    "this encoder does not give the layers that a layer mix needs",
+                    where="model_conf.emotion_layer_mix",
+                    expected="encoder: conformer, e_branchformer or transformer",
+                    got=type(encoder).__name__,
+                )
+            self.emotion_mix = LayerMix(len(encoder.encoders))
+
+    @property
+    def output_size(self) -> int:
+        """D."""
+        return self.encoder.output_size()
+
+    def features(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features before SpecAugment and normalisation.
+
+        Args:
+            speech: (B, N), float32 samples.
+            speech_lengths: (B,), samples.
+
+        Returns:
+            (B, frames, bins) features and (B,) frame counts.
+        """
+        speech = speech[:, : int(speech_lengths.max())]
+        return self.frontend(speech, speech_lengths)
+
+    def forward(self, speech: Tensor, speech_lengths: Tensor) -> EncoderStates:
+        """Encode; arguments as in :meth:`features`."""
+        with torch.autocast(speech.device.type, enabled=False):
+            feats, lengths = self.features(speech, speech_lengths)
+            if self.specaug is not None and self.training:
+                feats, lengths = self.specaug(feats, lengths)
+            if self.normalize is not None:
+                feats, lengths = self.normalize(feats, lengths)
+        if self.emotion_mix is None:
+            h, lengths, _ = self.encoder(feats, lengths)
+            return EncoderStates(h=h, h_emo=h, lengths=lengths)
+        (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
+        return EncoderStates(h=h, h_emo=self.emotion_mix(layers), lengths=lengths)

@@ -1,0 +1,197 @@
+"""The one ESPnet model of this package; each published system is a configuration of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from espnet2.torch_utils.device_funcs import force_gatherable
+from espnet2.train.abs_espnet_model import AbsESPnetModel
+from torch import Tensor, nn
+
+from espnet_ent.emotion.joint import EmotionJoint
+from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.losses.ctc import ctc_loss
+from espnet_ent.losses.language_model import language_model_loss
+from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
+from espnet_ent.losses.transducer import transducer_loss
+from espnet_ent.plugin.encoders import FeatureEncoder
+from espnet_ent.transducer.factorized import FactorizedTransducer
+from espnet_ent.transducer.standard import Transducer
+from espnet_ent.transducer.states import EncoderStates, PredictionStates
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights and forms of the losses. A weight of 0 switches the branch off.
+
+    Attributes:
+        transducer_weight: Weight of the transducer loss.
+        lattice_weight: Weight of the lattice max pooling loss.
+        utterance_weight: Weight of the utterance head's cross entropy.
+        lm_weight: Weight of the vocabulary predictor's language-model loss (factorized transducer).
+        ctc_weight: Weight of a CTC loss on the encoder.
+        lattice_pooling: ``node | frame | token``.
+        neutral_term: ``reference | separating | none``.
+    """
+
+    transducer_weight: float = 0.5
+    lattice_weight: float = 0.5
+    utterance_weight: float = 0.5
+    lm_weight: float = 0.0
+    ctc_weight: float = 0.0
+    lattice_pooling: str = "node"
+    neutral_term: str = "reference"
+
+
+class ESPnetENTModel(AbsESPnetModel):
+    """Transcript, utterance emotion and emotion lattice from one encoder.
+
+    Glossary: B batch, N samples, T encoder frames, U labels, V vocabulary with blank, D hidden, E emotions.
+
+    Args:
+        encoder: Samples to encoder states.
+        tokens: The token list; index 0 is blank.
+        emotions: The emotion inventory.
+        losses: Weights and forms of the losses.
+        transducer: Standard or factorized transducer.
+        emotion_joint: Emotion joint network over the lattice; None where the lattice loss has no weight.
+        utterance_head: Utterance emotion head; None where its cross entropy has no weight.
+
+    """
+
+    def __init__(
+        self,
+        encoder: FeatureEncoder,
+        tokens: tuple[str, ...],
+        emotions: EmotionInventory,
+        losses: LossConfig,
+        transducer: Transducer | FactorizedTransducer,
+        emotion_joint: EmotionJoint | None,
+        utterance_head: PoolingHead | None,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.tokens = tokens
+        self.emotions = emotions
+        self.losses = losses
+        self.transducer = transducer
+        self.emotion_joint = emotion_joint
+        self.utterance_head = utterance_head
+        self.ctc = nn.Linear(encoder.output_size, len(tokens)) if losses.ctc_weight > 0 else None
+        self.reset_emotion_counts()
+
+    def forward(
+        self,
+        speech: Tensor,
+        speech_lengths: Tensor,
+        text: Tensor,
+        text_lengths: Tensor,
+        emotion: Tensor,
+        utt_id: list[str] | None = None,
+        **_unused: Tensor,
+    ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
+        """The weighted sum of the losses.
+
+        Args:
+            speech: (B, N), float32 samples.
+            speech_lengths: (B,), samples.
+            text: (B, U), labels; -1 beyond ``text_lengths``.
+            text_lengths: (B,), labels.
+            emotion: (B, 1), class indices.
+            utt_id: Names for error messages.
+
+        Returns:
+            Loss (scalar), stats by name (detached scalars), weight (the batch size).
+
+        Raises:
+            LossInputError: On input that a loss does not allow, e.g. labels out of the vocabulary.
+        """
+        emotion = emotion.reshape(-1)
+        text = text[:, : int(text_lengths.max())]
+        enc = self.encoder(speech, speech_lengths)
+        states = self.transducer.predict(text, text_lengths)
+        losses = self._speech_losses(enc, states, text, text_lengths, utt_id)
+        stats: dict[str, Tensor] = {}
+        h, g = self.transducer.emotion_inputs(enc, states)
+        if self.emotion_joint is not None:
+            losses["lattice"] = lattice_pooling_loss(
+                self.emotion_joint.terms(h, g),
+                emotion,
+                enc.lengths,
+                text_lengths,
+                self.emotions.neutral_index,
+                pooling=self.losses.lattice_pooling,
+                neutral_term=self.losses.neutral_term,
+            )
+        if self.utterance_head is not None:
+            logits = self.utterance_head(h, enc.lengths, g, text_lengths + 1)
+            losses["utterance"] = F.cross_entropy(logits, emotion)
+            predicted = logits.argmax(dim=-1)
+            stats["acc_emotion"] = (predicted == emotion).float().mean()
+            if not self.training:
+                self._count(emotion, predicted)
+        loss = sum(getattr(self.losses, f"{name}_weight") * value for name, value in losses.items())
+        stats.update({f"loss_{name}": value.detach() for name, value in losses.items()})
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, len(emotion)), loss.device)
+
+    def _speech_losses(
+        self,
+        enc: EncoderStates,
+        states: PredictionStates,
+        text: Tensor,
+        text_lengths: Tensor,
+        utt_id: list[str] | None,
+    ) -> dict[str, Tensor]:
+        losses = {}
+        if self.losses.transducer_weight > 0:
+            terms = self.transducer.joint_terms(enc, states)
+            losses["transducer"] = transducer_loss(terms, text, enc.lengths, text_lengths, utt_ids=utt_id)
+        if self.losses.lm_weight > 0:
+            losses["lm"] = language_model_loss(self.transducer.lm_logits(states), text, text_lengths)
+        if self.ctc is not None:
+            losses["ctc"] = ctc_loss(self.ctc(enc.h), text, enc.lengths, text_lengths)
+        return losses
+
+    def collect_feats(
+        self, speech: Tensor, speech_lengths: Tensor, **_unused: Tensor
+    ) -> dict[str, Tensor]:
+        """Features for the statistics of stage 10: ``feats`` (B, frames, bins), ``feats_lengths`` (B,)."""
+        feats, lengths = self.encoder.features(speech, speech_lengths)
+        return {"feats": feats, "feats_lengths": lengths}
+
+    def classify(self, enc: EncoderStates, labels: Tensor, label_lengths: Tensor) -> Tensor:
+        """Utterance emotion logits (B, E) given a text, e.g. the decoded one.
+
+        Args:
+            enc: Encoder states of B utterances.
+            labels: (B, U), padded with any label.
+            label_lengths: (B,).
+        """
+        states = self.transducer.predict(labels, label_lengths)
+        h, g = self.transducer.emotion_inputs(enc, states)
+        return self.utterance_head(h, enc.lengths, g, label_lengths + 1)
+
+    def node_emotions(self, enc: EncoderStates, labels: Tensor, nodes: Tensor) -> Tensor:
+        """Emotion log-probabilities (B, T, E) along one path through the lattice.
+
+        Args:
+            enc: Encoder states of B utterances.
+            labels: (B, U), padded with any label.
+            nodes: (B, T), the number of labels emitted before each frame's blank.
+        """
+        label_lengths = labels.new_full((labels.size(0),), labels.size(1))
+        h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths))
+        g_on_path = g.gather(1, nodes.unsqueeze(-1).expand(-1, -1, g.size(-1)))
+        return self.emotion_joint.logits(h, g_on_path).log_softmax(dim=-1)
+
+    def reset_emotion_counts(self) -> None:
+        """Forget the counts of the validation so far."""
+        self.emotion_counts = np.zeros((len(self.emotions), len(self.emotions)), dtype=np.int64)
+
+    def _count(self, emotion: Tensor, predicted: Tensor) -> None:
+        """Add to the confusion counts (rows: reference, columns: prediction) of the validation, text given."""
+        np.add.at(self.emotion_counts, (emotion.cpu().numpy(), predicted.cpu().numpy()), 1)

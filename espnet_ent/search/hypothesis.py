@@ -1,0 +1,28 @@
+"""What a search finds for one utterance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """A label sequence with its alignment.
+
+    Attributes:
+        tokens: Labels, without blank.
+        token_frames: Encoder frame at which each label was emitted.
+        nodes: For each encoder frame t the column u of the node where the frame was left: the number of
+            labels emitted up to and including frame t. The frame's emotion is read there.
+        score: Log probability (nats) of the alignment: all labels, and the blank of every frame.
+    """
+
+    tokens: tuple[int, ...]
+    token_frames: tuple[int, ...]
+    nodes: tuple[int, ...]
+    score: float
+
+    @property
+    def num_frames(self) -> int:
+        """Number of encoder frames."""
+        return len(self.nodes)

@@ -1,0 +1,96 @@
+"""The prediction network: an autoregressive encoder of the labels emitted so far."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from espnet_ent.errors import ConfigError
+from espnet_ent.transducer.masks import BLANK
+
+PredictionState = tuple[Tensor, ...]
+"""Recurrent state: tensors (num_layers, B, hidden_size); two for an LSTM, one for a GRU."""
+
+_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+_STATE_TENSORS = {"lstm": 2, "gru": 1}
+
+
+class PredictionNetwork(nn.Module):
+    """Embedding -> recurrent layers -> linear. The input is blank followed by the labels.
+
+    Dimensions: B batch, U labels, P output size.
+
+    Args:
+        vocab_size: Number of labels, blank (index 0) included.
+        embedding_size: Size of the label embedding.
+        hidden_size: Size of the recurrent layers.
+        output_size: P.
+        num_layers: Number of recurrent layers.
+        dropout: Dropout on the embedding and between recurrent layers.
+        cell: ``lstm`` or ``gru``.
+
+    Raises:
+        ConfigError: If ``cell`` is unknown.
+    """
+
+    def __init__(
+        self,
+        vocab_size: int,
+        embedding_size: int = 640,
+        hidden_size: int = 640,
+        output_size: int = 768,
+        num_layers: int = 1,
+        dropout: float = 0.0,
+        cell: str = "lstm",
+    ) -> None:
+        super().__init__()
+        if cell not in _CELLS:
+            raise ConfigError("unknown cell of the prediction network", expected=sorted(_CELLS), got=cell)
+        self.output_size = output_size
+        self._num_state_tensors = _STATE_TENSORS[cell]
+        self.embedding = nn.Embedding(vocab_size, embedding_size)
+        self.dropout = nn.Dropout(dropout)
+        self.recurrent = _CELLS[cell](
+            embedding_size,
+            hidden_size,
+            num_layers,
+            batch_first=True,
+            dropout=dropout if num_layers > 1 else 0.0,
+        )
+        self.output = nn.Linear(hidden_size, output_size)
+
+    def forward(self, labels: Tensor) -> Tensor:
+        """States of whole label sequences.
+
+        Args:
+            labels: (B, U) int64. Beyond an utterance's length any label, or -1: later labels never change
+                earlier columns.
+
+        Returns:
+            (B, U + 1, P); column u has seen blank and the first u labels.
+        """
+        inputs = nn.functional.pad(labels.clamp(min=0), (1, 0), value=BLANK)
+        hidden, _ = self.recurrent(self.dropout(self.embedding(inputs)))
+        return self.output(hidden)
+
+    def initial_state(self, batch_size: int) -> PredictionState:
+        """The zero state, from which the first step (on blank) starts."""
+        weight = self.output.weight
+        size = (self.recurrent.num_layers, batch_size, self.recurrent.hidden_size)
+        return tuple(weight.new_zeros(size) for _ in range(self._num_state_tensors))
+
+    def step(self, labels: Tensor, state: PredictionState) -> tuple[Tensor, PredictionState]:
+        """One step.
+
+        Args:
+            labels: (B,) int64, the label emitted last; blank at the start.
+            state: State before that label.
+
+        Returns:
+            (B, P) output and the state after the label.
+        """
+        embedded = self.dropout(self.embedding(labels)).unsqueeze(1)
+        if self._num_state_tensors == 1:
+            hidden, last = self.recurrent(embedded, state[0])
+            return self.output(hidden.squeeze(1)), (last,)
+        hidden, last = self.recurrent(embedded, (state[0], state[1]))
+        return self.output(hidden.squeeze(1)), last

@@ -1,0 +1,112 @@
+"""What passes between encoder, prediction network, joint networks, losses and search.
+
+Dimensions: B batch, T encoder frames, U labels (the lattice has U + 1 columns), D encoder size,
+P prediction size, J joint size, K outputs of one joint network (V, V - 1, 1 or E).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderStates:
+    """Encoder output.
+
+    Attributes:
+        h: (B, T, D) states for the transcription.
+        h_emo: (B, T, D) states for blank and emotion; ``h`` itself where there is no second layer mix.
+        lengths: (B,) int64, valid frames.
+    """
+
+    h: Tensor
+    h_emo: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionStates:
+    """Prediction network output for whole label sequences.
+
+    Attributes:
+        g: (B, U + 1, P) states for the labels; column u has seen blank and the first u labels.
+        g_blank: (B, U + 1, P) states for blank and emotion; ``g`` itself in the standard transducer.
+        lengths: (B,) int64, valid columns: number of labels + 1.
+    """
+
+    g: Tensor
+    g_blank: Tensor
+    lengths: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class StepStates:
+    """Prediction network output after one step of a search.
+
+    Attributes:
+        g: (B, P) states for the labels.
+        g_blank: (B, P) states for blank; ``g`` itself in the standard transducer.
+    """
+
+    g: Tensor
+    g_blank: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class JointTerms:
+    """A joint network before its T x U lattice is spread out.
+
+    The output at node (t, u) is ``tanh(encoder[t] + prediction[u]) @ weight.T + bias``. Losses take these
+    terms instead of dense logits, so that they may compute only the nodes they need.
+
+    Attributes:
+        encoder: (B, T, J) projected encoder states.
+        prediction: (B, U + 1, J) projected prediction states; (B, 1, J) for a frame-wise network.
+        weight: (K, J) output weights.
+        bias: (K,) output bias.
+    """
+
+    encoder: Tensor
+    prediction: Tensor
+    weight: Tensor
+    bias: Tensor
+
+    @property
+    def lattice_shape(self) -> tuple[int, int, int, int]:
+        """(B, T, U + 1, K), the shape of :meth:`logits`."""
+        batch_size, num_frames, _ = self.encoder.shape
+        return batch_size, num_frames, self.prediction.size(1), self.weight.size(0)
+
+    def logits(self) -> Tensor:
+        """Dense logits (B, T, U + 1, K)."""
+        return self._output(self.encoder.unsqueeze(2) + self.prediction.unsqueeze(1))
+
+    def node_logits(self, b: Tensor, t: Tensor, u: Tensor) -> Tensor:
+        """Logits of single nodes.
+
+        Args:
+            b: (N,) int64, utterance of each node.
+            t: (N,) int64, frame of each node.
+            u: (N,) int64, column of each node.
+
+        Returns:
+            (N, K) logits.
+        """
+        return self._output(self.encoder[b, t] + self.prediction[b, u])
+
+    def block_logits(self, b: int, frames: slice, num_columns: int) -> Tensor:
+        """Logits (frames, num_columns, K) of one utterance's frames and its first columns."""
+        return self._output(self.encoder[b, frames].unsqueeze(1) + self.prediction[b, :num_columns])
+
+    def trimmed(self, num_frames: int, num_columns: int) -> JointTerms:
+        """The same terms without the frames and columns that are padding for the whole batch."""
+        return JointTerms(
+            self.encoder[:, :num_frames], self.prediction[:, :num_columns], self.weight, self.bias
+        )
+
+    def _output(self, hidden: Tensor) -> Tensor:
+        # In place: `hidden` is a sum that nothing else holds, and addition saves no result for backward.
+        return torch.nn.functional.linear(hidden.tanh_(), self.weight, self.bias)

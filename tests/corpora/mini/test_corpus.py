@@ -1,0 +1,89 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("espeakng_loader", reason="eSpeak NG comes with the extra 'mini'")
+
+from espnet_ent.corpora.mini.corpus import make_mini_corpus, speak_utterance
+from espnet_ent.corpora.mini.plan import MiniSize, plan_corpus
+from espnet_ent.corpora.mini.synthesis import Phrase, Synthesizer
+from espnet_ent.errors import DataError
+
+SIZE = MiniSize(per_class=2, unused_per_session=1, zed_per_speaker=3)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    out = tmp_path_factory.mktemp("mini") / "corpus"
+    assert make_mini_corpus(out, seed=3, nj=2, size=SIZE)
+    return out
+
+
+def digests(root):
+    return {
+        path.relative_to(root).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_the_same_seed_gives_the_same_bytes_with_another_number_of_jobs(corpus, tmp_path):
+    make_mini_corpus(tmp_path / "again", seed=3, nj=1, size=SIZE)
+    assert digests(tmp_path / "again") == digests(corpus)
+
+
+def test_another_seed_gives_other_audio(corpus, tmp_path):
+    make_mini_corpus(tmp_path / "other", seed=4, nj=2, size=SIZE)
+    ours, theirs = digests(corpus), digests(tmp_path / "other")
+    wavs = [name for name in ours if name.endswith(".wav") and name in theirs]
+    assert wavs
+    assert all(ours[name] != theirs[name] for name in wavs)
+
+
+def test_an_utterance_does_not_depend_on_those_before_it():
+    planned = plan_corpus(3, SIZE)[:6]
+    forwards, backwards = Synthesizer(), Synthesizer()
+    first = [speak_utterance(u, forwards, 3).samples for u in planned]
+    second = [speak_utterance(u, backwards, 3).samples for u in reversed(planned)][::-1]
+    for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_finished_corpus_is_left_alone(corpus):
+    before = {path: path.stat().st_mtime_ns for path in corpus.rglob("*")}
+    assert not make_mini_corpus(corpus, seed=3, nj=2, size=SIZE)
+    assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*")} == before
+
+
+def test_audio_is_16_khz_mono_and_neither_silent_nor_clipped(corpus):
+    for path in corpus.rglob("*.wav"):
+        samples, rate = soundfile.read(path)
+        assert rate == 16000
+        assert samples.ndim == 1
+        assert 0.5 < len(samples) / rate < 15
+        assert 0.005 < np.sqrt(np.mean(samples**2)) < 0.5
+        assert np.mean(np.abs(samples) > 0.999) < 0.001
+
+
+def test_zed_boundaries_lie_inside_the_audio_and_in_quiet_places(corpus):
+    entries = json.loads((corpus / "ZED_mini_test" / "ZED.json").read_text())
+    assert len(entries) == 12
+    for entry in entries.values():
+        samples, rate = soundfile.read(corpus / "ZED_mini_test" / entry["wav"])
+        assert entry["duration"] == pytest.approx(len(samples) / rate, abs=1e-3)
+        loudness = np.sqrt(np.mean(samples**2))
+        for segment in entry["emotion"]:
+            assert 0 <= segment["start"] < segment["end"] <= entry["duration"]
+            for time in (segment["start"], segment["end"]):
+                if 0 < time < entry["duration"] - 1e-3:
+                    at = round(time * rate)
+                    assert np.sqrt(np.mean(samples[at - 100 : at + 100] ** 2)) < 0.5 * loudness
+
+
+def test_unknown_voice_is_an_error():
+    phrase = Phrase("hello", "no-such-voice", 180, 50, 50)
+    with pytest.raises(DataError, match="no-such-voice"):
+        Synthesizer().speak([phrase])

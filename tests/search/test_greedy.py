@@ -1,0 +1,164 @@
+"""Greedy search against a search that re-reads the whole prefix at each node, and against the lattice."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from espnet_ent.errors import ConfigError
+from espnet_ent.search.greedy import greedy_search
+from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.transducer.factorized import FactorizedTransducer
+from espnet_ent.transducer.standard import Transducer
+from espnet_ent.transducer.states import EncoderStates
+
+FORMS = [Transducer, FactorizedTransducer]
+LENGTHS = torch.tensor([6, 1, 9, 4])
+VOCAB_SIZE = 6
+
+
+def _case(form: type, seed: int) -> tuple[Transducer | FactorizedTransducer, EncoderStates]:
+    """A random transducer that emits some labels, several at some frames, and random encoder states."""
+    torch.manual_seed(seed)
+    transducer = form(VOCAB_SIZE, 4, 5, 8, 6, 7).double().eval()
+    with torch.no_grad():
+        for parameter in transducer.parameters():
+            parameter.mul_(3.0)
+    h, h_emo = (2 * torch.randn(len(LENGTHS), 9, 4, dtype=torch.float64) for _ in range(2))
+    return transducer, EncoderStates(h, h_emo, LENGTHS)
+
+
+def _log_probs(transducer: torch.nn.Module, enc: EncoderStates, b: int, tokens: list[int]) -> torch.Tensor:
+    """Log probabilities (T, U + 1, V) of the lattice of one utterance and ``tokens``."""
+    num_frames = int(enc.lengths[b])
+    one = slice(b, b + 1)
+    alone = EncoderStates(enc.h[one, :num_frames], enc.h_emo[one, :num_frames], enc.lengths[one])
+    labels = torch.tensor([tokens], dtype=torch.int64)
+    states = transducer.predict(labels, torch.tensor([len(tokens)]))
+    logits = torch.cat([term.logits() for term in transducer.joint_terms(alone, states)], dim=-1)
+    return logits[0].log_softmax(-1)
+
+
+def _naive(transducer: torch.nn.Module, enc: EncoderStates, b: int, most: int) -> Hypothesis:
+    tokens: list[int] = []
+    token_frames: list[int] = []
+    nodes: list[int] = []
+    score = 0.0
+    for t in range(int(enc.lengths[b])):
+        for _ in range(most):
+            node = _log_probs(transducer, enc, b, tokens)[t, -1]
+            best = max(range(VOCAB_SIZE), key=lambda token, node=node: node[token].item())
+            if best == 0:
+                break
+            score += node[best].item()
+            tokens.append(best)
+            token_frames.append(t)
+        score += _log_probs(transducer, enc, b, tokens)[t, -1, 0].item()
+        nodes.append(len(tokens))
+    return Hypothesis(tuple(tokens), tuple(token_frames), tuple(nodes), score)
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+@pytest.mark.parametrize("form", FORMS)
+@torch.no_grad()
+def test_equals_the_naive_search(form, most):
+    several = 0
+    for seed in range(8):
+        transducer, enc = _case(form, seed)
+        for b, hypothesis in enumerate(greedy_search(transducer, enc, most)):
+            expected = _naive(transducer, enc, b, most)
+            assert hypothesis.tokens == expected.tokens
+            assert hypothesis.token_frames == expected.token_frames
+            assert hypothesis.nodes == expected.nodes
+            assert hypothesis.score == pytest.approx(expected.score, abs=1e-9)
+            several += len(set(hypothesis.tokens)) > 1
+    assert several > 8  # the cases are not trivial
+
+
+@pytest.mark.parametrize("most", [1, 3, 32])
+@pytest.mark.parametrize("form", FORMS)
+@torch.no_grad()
+def test_alignment_is_a_path_of_the_lattice_that_covers_every_frame(form, most):
+    for seed in range(8):
+        transducer, enc = _case(form, seed)
+        for b, hypothesis in enumerate(greedy_search(transducer, enc, most)):
+            num_frames = int(enc.lengths[b])
+            assert hypothesis.num_frames == len(hypothesis.nodes) == num_frames
+            assert len(hypothesis.token_frames) == len(hypothesis.tokens)
+            assert 0 not in hypothesis.tokens
+            assert list(hypothesis.token_frames) == sorted(hypothesis.token_frames)
+            for t in range(num_frames):
+                assert hypothesis.nodes[t] == sum(frame <= t for frame in hypothesis.token_frames)
+                assert hypothesis.token_frames.count(t) <= most
+            log_probs = _log_probs(transducer, enc, b, list(hypothesis.tokens))
+            path = sum(log_probs[t, hypothesis.nodes[t], 0].item() for t in range(num_frames))
+            for u, (t, token) in enumerate(zip(hypothesis.token_frames, hypothesis.tokens, strict=True)):
+                path += log_probs[t, u, token].item()
+            assert hypothesis.score == pytest.approx(path, abs=1e-8)
+
+
+def _constant(form: type, label: int) -> tuple[Transducer | FactorizedTransducer, EncoderStates]:
+    """A transducer that always prefers ``label``."""
+    transducer, enc = _case(form, 0)
+    with torch.no_grad():
+        for parameter in transducer.parameters():
+            parameter.zero_()
+        if form is Transducer:
+            transducer.joint.output.bias[label] = 5.0
+        elif label == 0:
+            transducer.blank_joint.output.bias[0] = 5.0
+        else:
+            transducer.vocabulary_joint.output.bias[label - 1] = 5.0
+    return transducer, enc
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_symbol_limit_moves_on_to_the_next_frame(form):
+    transducer, enc = _constant(form, 2)
+    for hypothesis, num_frames in zip(greedy_search(transducer, enc, 3), LENGTHS.tolist(), strict=True):
+        assert hypothesis.tokens == (2,) * 3 * num_frames
+        assert hypothesis.token_frames == tuple(t for t in range(num_frames) for _ in range(3))
+        # The node after the last label, not before it.
+        assert hypothesis.nodes == tuple(range(3, 3 * num_frames + 1, 3))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_nothing_but_blank(form):
+    transducer, enc = _constant(form, 0)
+    for hypothesis, num_frames in zip(greedy_search(transducer, enc), LENGTHS.tolist(), strict=True):
+        assert hypothesis.tokens == hypothesis.token_frames == ()
+        assert hypothesis.nodes == (0,) * num_frames
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_padding_and_company_change_nothing(form):
+    transducer, enc = _case(form, 1)
+    together = greedy_search(transducer, enc, 3)
+    for b, num_frames in enumerate(LENGTHS.tolist()):
+        one = slice(b, b + 1)
+        alone = EncoderStates(enc.h[one, :num_frames], enc.h_emo[one, :num_frames], LENGTHS[one])
+        (hypothesis,) = greedy_search(transducer, alone, 3)
+        assert hypothesis.tokens == together[b].tokens
+        assert hypothesis.nodes == together[b].nodes
+        assert hypothesis.score == pytest.approx(together[b].score, abs=1e-9)
+
+
+def test_prediction_network_runs_once_a_label():
+    transducer, enc = _case(Transducer, 2)
+    calls = 0
+    step = transducer.step
+
+    def counted(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        return step(*arguments)
+
+    transducer.step = counted
+    hypotheses = greedy_search(transducer, enc, 3)
+    assert calls == sum(len(hypothesis.tokens) + 1 for hypothesis in hypotheses)
+    assert calls > len(hypotheses)
+
+
+def test_a_limit_below_one_is_refused():
+    with pytest.raises(ConfigError, match="max_symbols_per_frame out of range; expected >= 1; got 0"):
+        greedy_search(*_case(Transducer, 0), 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
@@ -12,9 +11,10 @@ import torch
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.export.decoded import read_provenance, write_decoded
+from espnet_ent.export.decoded import write_decoded
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 
 Progress = Callable[[Iterable], Iterable]
@@ -49,16 +49,16 @@ def decode_data_dir(
         checkpoint and these options.
     """
     utterances = read_data_dir(data)
-    provenance = {
-        "checkpoint": {"name": checkpoint, "sha256": _digest([Path(experiment) / checkpoint])},
+    made_from = {
+        "checkpoint": digest_files([Path(experiment) / checkpoint]),
         "config": asdict(config),
-        "data_sha256": _digest(sorted(path for path in Path(data).iterdir() if path.is_file())),
+        "data": digest_data_dir(data),
     }
-    if read_provenance(out) == provenance:
+    if is_made_from(out, made_from):
         return None
     transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, device)
     transcripts = _transcribe_all(transcriber, utterances, nj if device == "cpu" else 1)
-    return write_decoded(out, progress(transcripts), transcriber.emotions, provenance)
+    return write_decoded(out, progress(transcripts), transcriber.emotions, made_from)
 
 
 def _transcribe_all(
@@ -79,11 +79,3 @@ def _transcribe_one(utterance: Utterance) -> tuple[str, EmotionTranscript]:
     assert _transcriber is not None
     samples = read_audio(utterance.audio, _transcriber.grid.sample_rate)
     return utterance.utt_id, _transcriber.transcribe(samples)
-
-
-def _digest(paths: Iterable[Path]) -> str:
-    digest = hashlib.sha256()
-    for path in paths:
-        if path.is_file():
-            digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from espnet_ent.plugin.checkpoints import load_state
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
@@ -17,7 +18,6 @@ from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.builder import build_model
-from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
@@ -50,9 +50,7 @@ class InferenceConfig:
         known = [field.name for field in fields(cls)]
         for key in values:
             if key not in known:
-                raise ConfigError(
-                    f"unknown option {key!r}", where=path, expected=f"one of {' '.join(known)}"
-                )
+                raise ConfigError(f"unknown option {key!r}", where=path, expected=f"one of {' '.join(known)}")
         return cls(**values)
 
 

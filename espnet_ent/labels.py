@@ -121,9 +121,7 @@ class EmotionInventory:
                 neutral.append(fields[0])
             aliases.extend((alias, fields[0]) for alias in fields[2:])
         if len(neutral) != 1:
-            raise LabelError(
-                "exactly one class must be neutral", where=where, got=neutral or "none"
-            )
+            raise LabelError("exactly one class must be neutral", where=where, got=neutral or "none")
         return cls(tuple(names), neutral[0], tuple(aliases))
 
     @classmethod
@@ -131,9 +129,7 @@ class EmotionInventory:
         """Read an ``emotion_list`` file."""
         path = Path(path)
         if not path.is_file():
-            raise LabelError(
-                "emotion list is missing", where=path, next_step="rerun stage 5 (token list)"
-            )
+            raise LabelError("emotion list is missing", where=path, next_step="rerun stage 5 (token list)")
         return cls.from_lines(path.read_text(encoding="utf-8").splitlines(), where=path)
 
     @classmethod

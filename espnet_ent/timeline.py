@@ -129,3 +129,10 @@ class EmotionTimeline:
             if segment.start <= seconds < segment.end:
                 return segment.label
         return self.neutral
+
+    def dominant(self) -> str:
+        """The emotion with the most time; neutral only where there is no other. Ties: the first in time."""
+        seconds: dict[str, float] = {}
+        for segment in self.segments:
+            seconds[segment.label] = seconds.get(segment.label, 0.0) + segment.duration
+        return max(seconds, key=seconds.__getitem__, default=self.neutral)

@@ -1,0 +1,1 @@
+"""Readers of emotional speech corpora in their original layouts."""

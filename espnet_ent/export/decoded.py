@@ -2,29 +2,27 @@
 
 ``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
 ``word_times`` (utterance, start, end, word) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
-matrices, frames x emotions) · ``emotion_list`` · ``decoding.json`` (what was decoded with what).
+matrices, frames x emotions) · ``emotion_list``.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import kaldiio
 
 from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.provenance import write_provenance
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.labels import EmotionInventory
-
-PROVENANCE = "decoding.json"
 
 
 def write_decoded(
     directory: str | Path,
     transcripts: Iterable[tuple[str, EmotionTranscript]],
     emotions: EmotionInventory,
-    provenance: Mapping[str, object],
+    made_from: Mapping[str, object],
 ) -> int:
     """Write the decoding of a set; the directory appears only when it is complete.
 
@@ -32,7 +30,7 @@ def write_decoded(
         directory: Where to write; replaced if it exists.
         transcripts: (utterance, transcript), sorted by utterance.
         emotions: The emotions, in the order of all posteriors.
-        provenance: What was decoded with what, for :func:`read_provenance`.
+        made_from: What was decoded with what (see :mod:`espnet_ent.data.provenance`).
 
     Returns:
         The number of utterances.
@@ -52,14 +50,8 @@ def write_decoded(
         for name, content in lines.items():
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
         emotions.write(root / "emotion_list")
-        (root / PROVENANCE).write_text(json.dumps(provenance, indent=2, sort_keys=True) + "\n")
+        write_provenance(root, made_from)
     return len(lines["text"])
-
-
-def read_provenance(directory: str | Path) -> dict[str, object] | None:
-    """What a finished decoding directory was made from; None if there is none."""
-    path = Path(directory) / PROVENANCE
-    return json.loads(path.read_text()) if path.is_file() else None
 
 
 def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, str]]:

@@ -63,7 +63,9 @@ DEFAULTS: dict[str, str | None] = {
 """What a component is when a configuration does not name it; None leaves it out."""
 
 _MODEL_OPTIONS = ("emotion_layer_mix",)
-_FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
+_FLASH_ATTENTION = (
+    "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
+)
 
 
 def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> ESPnetENTModel:
@@ -84,7 +86,11 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     losses = _make_losses(model_conf)
     encoder = _build_encoder(config, emotion_layer_mix, weights_follow)
     transducer = _make(
-        config, "transducer", vocab_size=len(tokens), encoder_size=encoder.output_size, **_language_model(config, losses)
+        config,
+        "transducer",
+        vocab_size=len(tokens),
+        encoder_size=encoder.output_size,
+        **_language_model(config, losses),
     )
     branch = {
         "encoder_size": encoder.output_size,
@@ -105,7 +111,9 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     return model
 
 
-def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
+def _build_encoder(
+    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
+) -> FeatureEncoder:
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
     name, conf = _chosen(config, "encoder")
@@ -146,7 +154,9 @@ def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follo
 def _make_losses(conf: dict[str, Any]) -> LossConfig:
     known = [field.name for field in fields(LossConfig)]
     _check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
-    return LossConfig(**{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()})
+    return LossConfig(
+        **{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()}
+    )
 
 
 def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, bool]:

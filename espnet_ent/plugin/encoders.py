@@ -14,7 +14,16 @@ from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.transducer.states import EncoderStates
 
-_SUBSAMPLING = {"conv2d": 4, "conv2d1": 1, "conv2d2": 2, "conv2d4": 4, "conv2d6": 6, "conv2d8": 8, "linear": 1, None: 1}
+_SUBSAMPLING = {
+    "conv2d": 4,
+    "conv2d1": 1,
+    "conv2d2": 2,
+    "conv2d4": 4,
+    "conv2d6": 6,
+    "conv2d8": 8,
+    "linear": 1,
+    None: 1,
+}
 
 
 def subsampling_factor(name: str, conf: dict) -> int:

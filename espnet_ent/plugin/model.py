@@ -153,12 +153,10 @@ class ESPnetENTModel(AbsESPnetModel):
         if self.losses.lm_weight > 0:
             losses["lm"] = language_model_loss(self.transducer.lm_logits(states), text, text_lengths)
         if self.ctc is not None:
-            losses["ctc"] = ctc_loss(self.ctc(enc.h), text, enc.lengths, text_lengths)
+            losses["ctc"] = ctc_loss(self.ctc(enc.h), text, enc.lengths, text_lengths, utt_ids=utt_id)
         return losses
 
-    def collect_feats(
-        self, speech: Tensor, speech_lengths: Tensor, **_unused: Tensor
-    ) -> dict[str, Tensor]:
+    def collect_feats(self, speech: Tensor, speech_lengths: Tensor, **_unused: Tensor) -> dict[str, Tensor]:
         """Features for the statistics of stage 10: ``feats`` (B, frames, bins), ``feats_lengths`` (B,)."""
         feats, lengths = self.encoder.features(speech, speech_lengths)
         return {"feats": feats, "feats_lengths": lengths}

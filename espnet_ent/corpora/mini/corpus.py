@@ -13,7 +13,13 @@ import numpy as np
 import soundfile
 
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE, Recording, render, to_phrase
-from espnet_ent.corpora.mini.layouts import IEMOCAP_ROOT, SpokenUtterance, audio_path, write_iemocap, write_zed
+from espnet_ent.corpora.mini.layouts import (
+    IEMOCAP_ROOT,
+    SpokenUtterance,
+    audio_path,
+    write_iemocap,
+    write_zed,
+)
 from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance, plan_corpus
 from espnet_ent.corpora.mini.synthesis import Synthesizer
 from espnet_ent.data.atomic import atomic_directory

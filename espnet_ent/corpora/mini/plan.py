@@ -14,7 +14,10 @@ from espnet_ent.corpora.mini.speakers import Speaker, make_speaker
 NUM_SESSIONS = 5
 _DIALOGS_PER_SESSION = 8
 _NUM_PHRASES = {2: 0.65, 3: 0.25, 4: 0.10}  # probability of each number of phrases
-_UNUSED_LABELS = {"fru": "ang", "xxx": "neu"}  # labels outside the four classes, and the prosody given to them
+_UNUSED_LABELS = {
+    "fru": "ang",
+    "xxx": "neu",
+}  # labels outside the four classes, and the prosody given to them
 _ZED_PATTERNS = (("n", "e"), ("e", "n"), ("n", "e", "n"))
 _ZED_EMOTIONS = ("hap", "ang", "sad")
 _ZED_NAMES = {"hap": "happy", "ang": "angry", "sad": "sad"}
@@ -74,9 +77,7 @@ def plan_corpus(seed: int, size: MiniSize) -> list[PlannedUtterance]:
     return planned
 
 
-def _plan_session(
-    session: int, seed: int, size: MiniSize, stream: SentenceStream
-) -> list[PlannedUtterance]:
+def _plan_session(session: int, seed: int, size: MiniSize, stream: SentenceStream) -> list[PlannedUtterance]:
     rng = random.Random(f"{seed}/session/{session}")
     half = size.per_class // 2
     labels = ["neu", "ang", "sad"] * size.per_class + ["hap", "exc"] * half

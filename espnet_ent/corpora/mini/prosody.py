@@ -31,9 +31,9 @@ class Prosody:
 # spectrum, as in real speech; sadness is close to neutral. ``exc`` is happiness with more arousal.
 _CENTRES = {
     "neu": Prosody(rate=1.00, pitch=0, pitch_range=1.00, level_db=0.0, tilt=0.00, breath_db=-40),
-    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.05, breath_db=-30),
-    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.10, breath_db=-30),
-    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.50, breath_db=-40),
+    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.22, breath_db=-36),
+    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.26, breath_db=-36),
+    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.60, breath_db=-40),
     "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-26),
 }
 EMOTIONS = tuple(_CENTRES)

@@ -12,7 +12,14 @@ def test_no_sentence_occurs_twice():
 
 
 def test_vocabulary_has_between_60_and_100_words():
-    words = {*grammar.VERBS, *grammar.ADJECTIVES, *grammar.NOUNS, *grammar.PREPOSITIONS, *grammar.PLACES, "the"}
+    words = {
+        *grammar.VERBS,
+        *grammar.ADJECTIVES,
+        *grammar.NOUNS,
+        *grammar.PREPOSITIONS,
+        *grammar.PLACES,
+        "the",
+    }
     words.update(word for time in grammar.TIMES for word in time.split())
     assert 60 <= len(words) <= 100
 

@@ -1,0 +1,44 @@
+"""Dump the audio of a data directory in one format (stage 3)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet_ent.bin.command import run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", required=True, help="data directory")
+    parser.add_argument("--out", required=True, help="directory to make")
+    parser.add_argument("--audio_format", default="flac", help="flac | wav | flac.ark | wav.ark")
+    parser.add_argument("--fs", type=int, default=16000, help="sample rate in Hz")
+    parser.add_argument(
+        "--nj", type=int, default=1, help="parallel processes; the result does not depend on it"
+    )
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    from tqdm import tqdm
+
+    from espnet_ent.data.formatting import format_data_dir
+
+    made = format_data_dir(
+        args.data,
+        args.out,
+        args.audio_format,
+        args.fs,
+        args.nj,
+        progress=lambda done: tqdm(done, desc="formatting", disable=not sys.stderr.isatty()),
+    )
+    print(f"{args.out}: {'made' if made else 'is there already'} ({args.audio_format}, {args.fs} Hz)")
+
+
+if __name__ == "__main__":
+    run(main)

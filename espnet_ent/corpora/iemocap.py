@@ -1,0 +1,144 @@
+"""IEMOCAP: labels, transcripts and audio of a copy of the corpus (Busso et al., 2008)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_ent.corpora.reading import CorpusReading, CorpusUtterance, Exclusion, check_audio
+from espnet_ent.data.datadir import read_lines
+from espnet_ent.data.text import normalize_text
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.errors import DataError, LabelError
+from espnet_ent.labels import EmotionInventory
+
+SAMPLE_RATE = 16000
+NUM_SESSIONS = 5
+RAW_LABELS = ("xxx", "fru", "neu", "ang", "sad", "exc", "hap", "sur", "fea", "oth", "dis")
+"""All labels of the published copy; any other is a damaged file."""
+
+_LABEL_LINE = re.compile(
+    r"\[(?P<start>\d+\.\d+) - (?P<end>\d+\.\d+)\]\t(?P<utt>\S+)\t(?P<label>\S+)\t\[.*\]\s*"
+)
+_TRANSCRIPT_LINE = re.compile(r"(?P<utt>\S+) \[\d+\.\d+-\d+\.\d+\]:(?P<words>.*)")
+_SPEAKER_PART = re.compile(r"Ses(?P<session>\d\d)[FM]_.+_(?P<sex>[FM])\d+")
+
+
+@dataclass(frozen=True)
+class _Labelled:
+    utt_id: str
+    label: str
+    where: str
+
+
+def read_iemocap(root: str | Path, emotions: EmotionInventory, tags: str = "strip") -> CorpusReading:
+    """Read all five sessions.
+
+    The speaker is the session and the letter in the utterance's last part: the letter in the dialog's name tells
+    who wears the markers.
+
+    Args:
+        root: Directory that holds ``Session1`` to ``Session5``.
+        emotions: Classes to keep; other labels of the corpus are excluded and counted.
+        tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
+
+    Raises:
+        DataError: If the tree is not IEMOCAP's, or a transcript is missing.
+        LabelError: If a label is not one of the corpus's.
+        AudioError: If an audio file is missing, truncated, empty or not at 16 kHz.
+    """
+    root = Path(root)
+    used: list[CorpusUtterance] = []
+    excluded: list[Exclusion] = []
+    for session in range(1, NUM_SESSIONS + 1):
+        folder = root / f"Session{session}"
+        for labels in _evaluation_files(folder, root):
+            transcript_file = folder / "dialog" / "transcriptions" / labels.name
+            transcripts = _read_transcripts(transcript_file)
+            for labelled in _read_labels(labels):
+                if labelled.label not in emotions:
+                    excluded.append(Exclusion(labelled.utt_id, session, f"label {labelled.label}"))
+                    continue
+                if labelled.utt_id not in transcripts:
+                    raise DataError(
+                        "transcript is missing",
+                        where=transcript_file,
+                        expected=f"a line of {labelled.utt_id}",
+                    )
+                wav = folder / "sentences" / "wav" / labels.stem / f"{labelled.utt_id}.wav"
+                utterance = Utterance(
+                    utt_id=labelled.utt_id,
+                    speaker=_speaker(labelled),
+                    audio=str(wav),
+                    text=normalize_text(transcripts[labelled.utt_id], tags),
+                    emotion=emotions.canonical(labelled.label),
+                    num_samples=check_audio(wav, SAMPLE_RATE).num_samples,
+                )
+                used.append(CorpusUtterance(utterance, session, labels.stem))
+    return CorpusReading(tuple(used), tuple(excluded))
+
+
+def _evaluation_files(folder: Path, root: Path) -> list[Path]:
+    """Label files of a session, one a dialog; sub-folders and ``._*`` files are not label files."""
+    evaluation = folder / "dialog" / "EmoEvaluation"
+    files = sorted(
+        path for path in evaluation.glob("*.txt") if path.is_file() and not path.name.startswith(".")
+    )
+    if not files:
+        raise DataError(
+            "not a copy of IEMOCAP",
+            where=root,
+            expected=f"{evaluation.relative_to(root)}/*.txt",
+            got="no such file" if root.is_dir() else "no such directory",
+            next_step="set IEMOCAP in db.sh to the directory that holds Session1 to Session5",
+        )
+    return files
+
+
+def _read_labels(path: Path) -> Iterator[_Labelled]:
+    for number, line in enumerate(read_lines(path), 1):
+        if not line.startswith("["):
+            continue
+        where = f"{path}:{number}"
+        match = _LABEL_LINE.fullmatch(line)
+        if match is None:
+            raise DataError(
+                "malformed label line",
+                where=where,
+                expected="[start - end]<TAB>utterance<TAB>label<TAB>[V, A, D]",
+                got=repr(line),
+            )
+        if match["label"] not in RAW_LABELS:
+            raise LabelError(
+                "unknown emotion label",
+                where=where,
+                expected=f"one of {' '.join(RAW_LABELS)}",
+                got=match["label"],
+            )
+        yield _Labelled(match["utt"], match["label"], where)
+
+
+def _read_transcripts(path: Path) -> dict[str, str]:
+    """Transcripts by utterance; lines without an identifier (``M: ...``) belong to no utterance."""
+    if not path.is_file():
+        raise DataError("transcription file is missing", where=path, next_step="check the copy of the corpus")
+    transcripts = {}
+    for line in read_lines(path):
+        match = _TRANSCRIPT_LINE.match(line)
+        if match:
+            transcripts[match["utt"]] = match["words"].strip()
+    return transcripts
+
+
+def _speaker(labelled: _Labelled) -> str:
+    match = _SPEAKER_PART.fullmatch(labelled.utt_id)
+    if match is None:
+        raise DataError(
+            "not an utterance of IEMOCAP",
+            where=labelled.where,
+            expected="an identifier such as Ses01F_impro01_M000",
+            got=labelled.utt_id,
+        )
+    return f"Ses{match['session']}{match['sex']}"

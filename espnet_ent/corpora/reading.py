@@ -1,0 +1,99 @@
+"""What a corpus reader finds: used utterances, and the others with the reason why not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.audio import AudioInfo, audio_info
+from espnet_ent.data.datadir import write_tables
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.errors import AudioError, DataError
+
+
+@dataclass(frozen=True)
+class CorpusUtterance:
+    """An utterance and where it stands in its corpus.
+
+    Attributes:
+        utterance: The utterance.
+        session: Recording session, the unit of folds.
+        dialog: Dialog, or the session again where a corpus has none.
+    """
+
+    utterance: Utterance
+    session: int
+    dialog: str
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """An utterance that is left out, and why."""
+
+    utt_id: str
+    session: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class CorpusReading:
+    """All utterances that a corpus labels: used + excluded = found."""
+
+    used: tuple[CorpusUtterance, ...]
+    excluded: tuple[Exclusion, ...]
+
+    @property
+    def num_found(self) -> int:
+        """Number of labelled utterances in the corpus."""
+        return len(self.used) + len(self.excluded)
+
+    def of_sessions(self, sessions: Iterable[int]) -> CorpusReading:
+        """The part of some sessions."""
+        chosen = set(sessions)
+        return CorpusReading(
+            tuple(entry for entry in self.used if entry.session in chosen),
+            tuple(entry for entry in self.excluded if entry.session in chosen),
+        )
+
+    def write(self, directory: str | Path) -> None:
+        """Write a data directory, with the exclusions beside it in ``excluded`` (``<utt> <reason>``).
+
+        Raises:
+            DataError: If no utterance is left.
+        """
+        if not self.used:
+            raise DataError("no utterance is left", where=directory, got=f"{len(self.excluded)} excluded")
+        lines = sorted(f"{entry.utt_id} {entry.reason}\n" for entry in self.excluded)
+        with atomic_directory(directory) as root:
+            write_tables(root, [entry.utterance for entry in self.used])
+            (root / "excluded").write_text("".join(lines), encoding="utf-8")
+
+    def summary(self) -> str:
+        """One line: how many are found, used by class, excluded by reason."""
+        classes = Counter(entry.utterance.emotion for entry in self.used)
+        reasons = Counter(entry.reason for entry in self.excluded)
+        by_class = " ".join(f"{name} {classes[name]}" for name in sorted(classes, key=str))
+        by_reason = ", ".join(f"{reason} {reasons[reason]}" for reason in sorted(reasons))
+        line = f"found {self.num_found}, used {len(self.used)} ({by_class}), excluded {len(self.excluded)}"
+        return f"{line} ({by_reason})" if by_reason else line
+
+
+def check_audio(path: Path, sample_rate: int) -> AudioInfo:
+    """Length and format of a corpus's audio file, which must have the corpus's rate.
+
+    Raises:
+        AudioError: If the file is missing, empty or truncated, or has another rate.
+    """
+    info = audio_info(path)
+    if info.sample_rate != sample_rate:
+        raise AudioError(
+            "wrong sample rate",
+            where=path,
+            expected=f"{sample_rate} Hz",
+            got=f"{info.sample_rate} Hz",
+            next_step="check the copy of the corpus",
+        )
+    return info

@@ -1,0 +1,100 @@
+"""ZED, the Zaion Emotion Dataset: utterances with the times of their emotions (Wang et al., 2023)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from espnet_ent.corpora.reading import CorpusReading, CorpusUtterance, check_audio
+from espnet_ent.data.text import normalize_text
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.errors import DataError
+from espnet_ent.frames import samples_to_seconds
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.timeline import EmotionSegment, EmotionTimeline
+
+SAMPLE_RATE = 16000
+_FOLDER = "datafolder"
+_KEYS = ("wav", "emotion", "transcription")
+
+
+def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") -> CorpusReading:
+    """Read ``ZED.json`` and check its audio.
+
+    Any number of emotion intervals; what ends after the audio is cut off there. The utterance's emotion is the one
+    with the most time, neutral where there is none. The speaker is the folder of the wav file below ``datafolder``,
+    or the identifier up to its last ``_`` where there is no such folder.
+
+    Args:
+        root: Directory that holds ``ZED.json``.
+        emotions: The emotion inventory.
+        tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
+
+    Raises:
+        DataError: If ``ZED.json`` is missing or an entry is not as it should be.
+        LabelError: If an emotion is not in the inventory.
+        AudioError: If an audio file is missing, truncated, empty or not at 16 kHz.
+    """
+    root = Path(root)
+    path = root / "ZED.json"
+    if not path.is_file():
+        raise DataError("not a copy of ZED", where=root, expected="ZED.json", next_step="set ZED in db.sh")
+    try:
+        entries = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise DataError("not JSON", where=path, got=error) from None
+    if not isinstance(entries, dict) or not entries:
+        raise DataError("no utterances", where=path, expected="a mapping from identifiers to entries")
+    used = [
+        CorpusUtterance(_read_entry(root, utt_id, entries[utt_id], emotions, tags), 1, utt_id)
+        for utt_id in sorted(entries)
+    ]
+    return CorpusReading(tuple(used), ())
+
+
+def _read_entry(
+    root: Path, utt_id: str, entry: Mapping[str, Any], emotions: EmotionInventory, tags: str
+) -> Utterance:
+    where = f"{root / 'ZED.json'}: {utt_id}"
+    for key in _KEYS:
+        if not isinstance(entry, dict) or key not in entry:
+            raise DataError("entry is not complete", where=where, expected=f"the key {key!r}")
+    wav = root / entry["wav"]
+    num_samples = check_audio(wav, SAMPLE_RATE).num_samples
+    duration = samples_to_seconds(num_samples, SAMPLE_RATE)
+    segments = [_read_segment(interval, emotions, where) for interval in entry["emotion"]]
+    timeline = EmotionTimeline.from_segments(segments, duration, emotions.neutral, where=where)
+    return Utterance(
+        utt_id=utt_id,
+        speaker=_speaker(utt_id, entry["wav"]),
+        audio=str(wav),
+        text=normalize_text(entry["transcription"], tags),
+        emotion=timeline.dominant(),
+        emo_segments=timeline.segments,
+        num_samples=num_samples,
+    )
+
+
+def _read_segment(interval: Mapping[str, Any], emotions: EmotionInventory, where: str) -> EmotionSegment:
+    try:
+        start, end, label = float(interval["start"]), float(interval["end"]), interval["emo"]
+    except (KeyError, TypeError, ValueError):
+        raise DataError(
+            "malformed emotion interval",
+            where=where,
+            expected='{"emo": ..., "start": s, "end": s}',
+            got=interval,
+        ) from None
+    try:
+        return EmotionSegment(start, end, emotions.canonical(label, where))
+    except DataError as error:
+        raise type(error)(error.what, where=where, expected=error.expected, got=error.got) from None
+
+
+def _speaker(utt_id: str, wav: str) -> str:
+    parent = Path(wav).parent.name
+    if parent and parent != _FOLDER:
+        return parent
+    return utt_id.rpartition("_")[0] or utt_id

@@ -1,0 +1,1 @@
+"""Kaldi-style data directories, audio, text and tokens. No torch, no ESPnet."""

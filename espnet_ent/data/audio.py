@@ -1,0 +1,152 @@
+"""The one place where audio is read."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from espnet_ent.errors import AudioError
+
+_ARK_ENTRY = re.compile(r"^(?P<path>.+\.ark):(?P<offset>\d+)$")
+_RIFF_SIZES_UNKNOWN = (0, 0xFFFFFFFF)  # written by programs that stream into a pipe
+
+
+@dataclass(frozen=True)
+class AudioInfo:
+    """Attributes:
+    num_samples: Samples of each channel.
+    sample_rate: Samples a second.
+    channels: Number of channels.
+    """
+
+    num_samples: int
+    sample_rate: int
+    channels: int
+
+
+def audio_info(source: str | Path) -> AudioInfo:
+    """Length and format of an audio file or ark entry, without decoding it.
+
+    Raises:
+        AudioError: As :func:`read_audio`, except for the rate.
+    """
+    with _open(str(source)) as file:
+        return AudioInfo(file.frames, file.samplerate, file.channels)
+
+
+def read_audio(
+    source: str | Path,
+    sample_rate: int,
+    *,
+    resample: bool = False,
+    start: float | None = None,
+    end: float | None = None,
+) -> np.ndarray:
+    """Read audio as mono float32.
+
+    Args:
+        source: A file that libsndfile reads, or an entry ``file.ark:offset`` of a wav or flac ark.
+        sample_rate: Wanted samples a second.
+        resample: Convert another rate instead of refusing it.
+        start: Where to start, in seconds; None: at the beginning.
+        end: Where to end, in seconds; None: at the end.
+
+    Returns:
+        float32 (num_samples,); several channels are averaged.
+
+    Raises:
+        AudioError: If the source is a command, is missing, empty, truncated, not audio, holds a value that is
+            not finite, or has another rate.
+    """
+    with _open(str(source)) as file:
+        rate = file.samplerate
+        if rate != sample_rate and not resample:
+            raise AudioError(
+                "wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz"
+            )
+        first = 0 if start is None else int(start * rate + 0.5)
+        last = file.frames if end is None else min(file.frames, int(end * rate + 0.5))
+        try:
+            file.seek(first)
+            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise AudioError("audio can't be decoded", where=source, got=error) from None
+    if len(samples) < last - first or len(samples) == 0:
+        raise AudioError(
+            "audio is truncated or empty", where=source, expected=f"{last - first} samples", got=len(samples)
+        )
+    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    if not np.all(np.isfinite(mono)):
+        raise AudioError("audio holds values that are not finite", where=source)
+    if rate != sample_rate:
+        import soxr
+
+        mono = soxr.resample(mono, rate, sample_rate)
+    return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def _open(source: str) -> soundfile.SoundFile:
+    if source.rstrip().endswith("|"):
+        raise AudioError(
+            "a command in place of a file", where=source, next_step="run it once and name the file it makes"
+        )
+    entry = _ARK_ENTRY.match(source)
+    path = Path(entry["path"] if entry else source)
+    if not path.is_file():
+        raise AudioError("audio file is missing", where=source)
+    try:
+        with path.open("rb") as file:
+            if entry:
+                data = _ark_bytes(file, int(entry["offset"]), source)
+                opened = soundfile.SoundFile(io.BytesIO(data))
+            else:
+                _check_riff(file, source)
+                opened = soundfile.SoundFile(str(path))
+    except soundfile.LibsndfileError as error:
+        raise AudioError("not an audio file", where=source, got=error.error_string) from None
+    if opened.frames == 0:
+        opened.close()
+        raise AudioError("audio is empty", where=source)
+    return opened
+
+
+def _check_riff(file: io.BufferedReader, source: str) -> None:
+    """libsndfile reads a truncated wav without an error; its header tells the length it should have."""
+    header = file.read(12)
+    if len(header) == 0:
+        raise AudioError("audio file has no content", where=source)
+    if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
+        return
+    (promised,) = struct.unpack("<I", header[4:8])
+    size = file.seek(0, io.SEEK_END)
+    if promised not in _RIFF_SIZES_UNKNOWN and size < promised + 8:
+        raise AudioError(
+            "wav file is truncated", where=source, expected=f"{promised + 8} bytes", got=f"{size} bytes"
+        )
+
+
+def _ark_bytes(file: io.BufferedReader, offset: int, source: str) -> bytes:
+    """The audio bytes of an ark entry: kaldiio writes ``AUDIO``, the size, then a wav or flac file; Kaldi a bare wav."""
+    file.seek(offset)
+    magic = file.read(4)
+    if magic == b"RIFF":
+        (size,) = struct.unpack("<I", file.read(4))
+        return magic + struct.pack("<I", size) + _read_exactly(file, size, source)
+    if magic + file.read(1) == b"AUDIO":
+        width = _read_exactly(file, 1, source)[0]
+        size = int.from_bytes(_read_exactly(file, width, source), "little")
+        return _read_exactly(file, size, source)
+    raise AudioError("not an entry of an audio ark", where=source)
+
+
+def _read_exactly(file: io.BufferedReader, size: int, source: str) -> bytes:
+    data = file.read(size)
+    if len(data) != size:
+        raise AudioError("audio ark is truncated", where=source, expected=f"{size} bytes", got=len(data))
+    return data

@@ -1,0 +1,246 @@
+"""Kaldi-style data directories.
+
+``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [utt2num_samples]``; all sorted by
+identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval, ``<utt> <start> <end> <label>`` in seconds
+from the utterance's start; where the file exists, an utterance without a line is neutral throughout. ``emo_words`` holds
+``<utt> <first word> <last word> <label>``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.errors import DataError
+from espnet_ent.timeline import EmotionSegment
+
+T = TypeVar("T")
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """The lines of a UTF-8 text file, without line ends.
+
+    Raises:
+        DataError: If the file is missing or is not UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError("file is missing", where=path, next_step="rerun the stage that makes this directory")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise DataError("not UTF-8", where=path, got=f"byte {error.start}") from None
+    return text.removesuffix("\n").split("\n") if text else []
+
+
+def read_table(path: str | Path) -> dict[str, str]:
+    """A file of ``<id> <value>`` lines; the value may be empty.
+
+    Raises:
+        DataError: On an empty line or an identifier that occurs twice.
+    """
+    table: dict[str, str] = {}
+    for number, line in enumerate(read_lines(path), 1):
+        key, _, value = line.partition(" ")
+        if not key:
+            raise DataError("line without an identifier", where=f"{path}:{number}", got=repr(line))
+        if key in table:
+            raise DataError("identifier occurs twice", where=f"{path}:{number}", got=key)
+        table[key] = value.strip()
+    return table
+
+
+def read_emo_segments(path: str | Path) -> dict[str, tuple[EmotionSegment, ...]]:
+    """``emo_segments`` by utterance.
+
+    Raises:
+        DataError: On a malformed line.
+    """
+
+    def parse(fields: Sequence[str]) -> EmotionSegment:
+        return EmotionSegment(float(fields[0]), float(fields[1]), fields[2])
+
+    return _read_groups(path, 3, parse, "<utt> <start s> <end s> <label>")
+
+
+def read_emo_words(path: str | Path) -> dict[str, tuple[WordSpan, ...]]:
+    """``emo_words`` by utterance.
+
+    Raises:
+        DataError: On a malformed line.
+    """
+
+    def parse(fields: Sequence[str]) -> WordSpan:
+        return WordSpan(int(fields[0]), int(fields[1]), fields[2])
+
+    return _read_groups(path, 3, parse, "<utt> <first word> <last word> <label>")
+
+
+def _read_groups(
+    path: str | Path, width: int, parse: Callable[[Sequence[str]], T], expected: str
+) -> dict[str, tuple[T, ...]]:
+    groups: dict[str, list[T]] = defaultdict(list)
+    for number, line in enumerate(read_lines(path), 1):
+        fields = line.split()
+        where = f"{path}:{number}"
+        if len(fields) != width + 1:
+            raise DataError("malformed line", where=where, expected=expected, got=repr(line))
+        try:
+            groups[fields[0]].append(parse(fields[1:]))
+        except ValueError:
+            raise DataError("not a number", where=where, expected=expected, got=repr(line)) from None
+        except DataError as error:
+            raise DataError(error.what, where=where, got=error.got) from None
+    return {key: tuple(group) for key, group in groups.items()}
+
+
+def read_data_dir(path: str | Path) -> list[Utterance]:
+    """All utterances of a data directory, sorted by identifier.
+
+    ``wav.scp`` and ``utt2spk`` are needed; other files are read where they exist. For a report of every defect at once
+    use :func:`espnet_ent.data.validate.validate_data_dir`.
+
+    Raises:
+        DataError: If a file is missing or malformed, or lacks an utterance.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError("data directory is missing", where=path, next_step="rerun the stage that makes it")
+    speakers = read_table(path / "utt2spk")
+    audio = read_table(path / "wav.scp")
+    segments = _read_optional(path / "segments", read_table)
+    texts = _read_optional(path / "text", read_table)
+    emotions = _read_optional(path / "utt2emo", read_table)
+    emo_segments = _read_optional(path / "emo_segments", read_emo_segments)
+    emo_words = _read_optional(path / "emo_words", read_emo_words)
+    num_samples = _read_optional(path / "utt2num_samples", read_table)
+    utterances = []
+    for utt_id in sorted(speakers):
+        recording, start, end = _source(path, utt_id, segments)
+        utterances.append(
+            Utterance(
+                utt_id=utt_id,
+                speaker=speakers[utt_id],
+                audio=_entry(path / "wav.scp", audio, recording),
+                text=None if texts is None else _entry(path / "text", texts, utt_id),
+                emotion=None if emotions is None else _entry(path / "utt2emo", emotions, utt_id),
+                emo_segments=None if emo_segments is None else emo_segments.get(utt_id, ()),
+                emo_words=None if emo_words is None else emo_words.get(utt_id, ()),
+                start=start,
+                end=end,
+                num_samples=None
+                if num_samples is None
+                else int(_entry(path / "utt2num_samples", num_samples, utt_id)),
+            )
+        )
+    return utterances
+
+
+def _read_optional(path: Path, read: Callable[[Path], dict[str, T]]) -> dict[str, T] | None:
+    return read(path) if path.is_file() else None
+
+
+def _entry(path: Path, table: dict[str, str], key: str) -> str:
+    if key not in table:
+        raise DataError(
+            "identifier is missing", where=path, got=key, next_step="run ent_validate for a full list"
+        )
+    return table[key]
+
+
+def _source(
+    path: Path, utt_id: str, segments: dict[str, str] | None
+) -> tuple[str, float | None, float | None]:
+    """Recording, start and end of an utterance."""
+    if segments is None:
+        return utt_id, None, None
+    fields = _entry(path / "segments", segments, utt_id).split()
+    try:
+        recording, start, end = fields[0], float(fields[1]), float(fields[2])
+    except (IndexError, ValueError):
+        raise DataError(
+            "malformed line of utterance " + utt_id,
+            where=path / "segments",
+            expected="<utt> <recording> <start s> <end s>",
+            got=" ".join(fields),
+        ) from None
+    return recording, start, end
+
+
+def write_data_dir(path: str | Path, utterances: Iterable[Utterance]) -> None:
+    """Write a data directory; it appears only when it is complete.
+
+    Raises:
+        DataError: If an identifier occurs twice, or some utterances lack a field that others have.
+    """
+    with atomic_directory(path) as root:
+        write_tables(root, utterances)
+
+
+def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
+    """Write the files of a data directory into an existing directory; raises as :func:`write_data_dir`."""
+    utterances = sorted(utterances, key=lambda utterance: utterance.utt_id.encode())
+    for previous, utterance in zip(utterances, utterances[1:], strict=False):
+        if previous.utt_id == utterance.utt_id:
+            raise DataError("utterance occurs twice", where=directory, got=utterance.utt_id)
+    spk2utt: dict[str, list[str]] = defaultdict(list)
+    for utterance in utterances:
+        spk2utt[utterance.speaker].append(utterance.utt_id)
+    _write(directory / "wav.scp", _audio_lines(directory, utterances))
+    _write(directory / "utt2spk", [f"{u.utt_id} {u.speaker}" for u in utterances])
+    _write(directory / "spk2utt", [f"{s} {' '.join(spk2utt[s])}" for s in sorted(spk2utt, key=str.encode)])
+    if _all_have(directory, utterances, "text"):
+        _write(directory / "text", [f"{u.utt_id} {u.text}".rstrip() for u in utterances])
+    if _all_have(directory, utterances, "emotion"):
+        _write(directory / "utt2emo", [f"{u.utt_id} {u.emotion}" for u in utterances])
+    if _all_have(directory, utterances, "num_samples"):
+        _write(directory / "utt2num_samples", [f"{u.utt_id} {u.num_samples}" for u in utterances])
+    if _all_have(directory, utterances, "emo_segments"):
+        _write(
+            directory / "emo_segments",
+            [
+                f"{u.utt_id} {segment.start:.4f} {segment.end:.4f} {segment.label}"
+                for u in utterances
+                for segment in u.emo_segments or ()
+            ],
+        )
+    if _all_have(directory, utterances, "emo_words"):
+        spans = [(u.utt_id, span) for u in utterances for span in u.emo_words or ()]
+        _write(directory / "emo_words", [f"{i} {span.first} {span.last} {span.label}" for i, span in spans])
+
+
+def _audio_lines(directory: Path, utterances: Sequence[Utterance]) -> list[str]:
+    """Lines of wav.scp; utterances cut from recordings also give ``segments``."""
+    if not _all_have(directory, utterances, "start"):
+        return [f"{u.utt_id} {u.audio}" for u in utterances]
+    recordings = {Path(u.audio).stem: u.audio for u in utterances}
+    if len(recordings) != len({u.audio for u in utterances}):
+        raise DataError("two recordings have the same file name", where=directory)
+    _write(
+        directory / "segments",
+        [f"{u.utt_id} {Path(u.audio).stem} {u.start:.4f} {u.end:.4f}" for u in utterances],
+    )
+    return [f"{recording} {audio}" for recording, audio in sorted(recordings.items())]
+
+
+def _all_have(directory: Path, utterances: Sequence[Utterance], name: str) -> bool:
+    """Whether all utterances have a field; some with and some without is an error."""
+    lacking = [u.utt_id for u in utterances if getattr(u, name) is None]
+    if lacking and len(lacking) < len(utterances):
+        raise DataError(
+            f"some utterances have {name}, others not", where=directory, got=" ".join(lacking[:5])
+        )
+    return bool(utterances) and not lacking
+
+
+def _write(path: Path, lines: Sequence[str]) -> None:
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def one_line_segments(segments: Sequence[EmotionSegment]) -> str:
+    """Emotion segments as one value of ``utt2emo_segments``: ``s e label s e label ...``, or ``none``."""
+    return " ".join(f"{s.start:.4f} {s.end:.4f} {s.label}" for s in segments) or "none"

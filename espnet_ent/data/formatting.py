@@ -1,0 +1,119 @@
+"""Dump audio in one format (stage 3)."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import kaldiio
+import soundfile
+
+from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.audio import read_audio
+from espnet_ent.data.datadir import read_data_dir, write_tables
+from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.errors import ConfigError
+
+AUDIO_FORMATS = ("flac", "wav", "flac.ark", "wav.ark")
+_SHARD = 500  # utterances of one ark file; independent of the number of jobs
+
+Progress = Callable[[Iterable], Iterable]
+
+
+@dataclass(frozen=True)
+class _Target:
+    temporary: Path  # where files are written
+    final: Path  # where they lie once the directory is whole
+    audio_format: str
+    sample_rate: int
+
+
+def format_data_dir(
+    data: str | Path,
+    out: str | Path,
+    audio_format: str = "flac",
+    sample_rate: int = 16000,
+    nj: int = 1,
+    progress: Progress = iter,
+) -> bool:
+    """Write a data directory with its audio as 16-bit files or arks below it; segments are cut out.
+
+    The result does not depend on ``nj``. Audio lies in ``<out>/audio``, and ``wav.scp`` names it as ``out`` was given.
+
+    Args:
+        data: Data directory.
+        out: Directory to make.
+        audio_format: ``flac``, ``wav``, ``flac.ark`` or ``wav.ark``.
+        sample_rate: Samples a second; another rate in the data is an error.
+        nj: Parallel processes.
+        progress: Wraps the iterable of finished utterances or shards.
+
+    Returns:
+        False if ``out`` was made from just this before and was left alone.
+
+    Raises:
+        ConfigError: If the format is unknown.
+        DataError: If the data directory or its audio is faulty.
+    """
+    if audio_format not in AUDIO_FORMATS:
+        raise ConfigError("unknown audio_format", expected=" | ".join(AUDIO_FORMATS), got=audio_format)
+    data, out = Path(data), Path(out)
+    utterances = read_data_dir(data)
+    made_from = {"data": digest_data_dir(data), "audio_format": audio_format, "fs": sample_rate}
+    if is_made_from(out, made_from):
+        return False
+    with atomic_directory(out) as root:
+        (root / "audio").mkdir()
+        target = _Target(root / "audio", out / "audio", audio_format, sample_rate)
+        if audio_format.endswith(".ark"):
+            shards = [utterances[i : i + _SHARD] for i in range(0, len(utterances), _SHARD)]
+            jobs: Sequence = list(enumerate(shards, 1))
+            work = partial(_write_shard, target=target)
+        else:
+            jobs, work = utterances, partial(_write_file, target=target)
+        with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
+            groups = list(progress(pool.imap(work, jobs, chunksize=1 if len(jobs) < 16 else 8)))
+        write_tables(root, [utterance for group in groups for utterance in group])
+        (root / "feats_type").write_text("raw\n")
+        (root / "audio_format").write_text(f"{audio_format}\n")
+        write_provenance(root, made_from)
+    return True
+
+
+def _read(utterance: Utterance, sample_rate: int):
+    return read_audio(utterance.audio, sample_rate, start=utterance.start, end=utterance.end)
+
+
+def _write_file(utterance: Utterance, target: _Target) -> list[Utterance]:
+    samples = _read(utterance, target.sample_rate)
+    name = f"{utterance.utt_id}.{target.audio_format}"
+    soundfile.write(target.temporary / name, samples, target.sample_rate, subtype="PCM_16")
+    return [_dumped(utterance, str(target.final / name), len(samples))]
+
+
+def _write_shard(job: tuple[int, Sequence[Utterance]], target: _Target) -> list[Utterance]:
+    number, utterances = job
+    name = f"data_{number}.{target.audio_format}"
+    scp = target.temporary / f"{name}.scp"
+    lengths = {}
+    spec = f"ark,scp:{target.temporary / name},{scp}"
+    options = {"format": target.audio_format.removesuffix(".ark"), "subtype": "PCM_16"}
+    with kaldiio.WriteHelper(spec, write_function="soundfile", write_kwargs=options) as writer:
+        for utterance in utterances:
+            samples = _read(utterance, target.sample_rate)
+            lengths[utterance.utt_id] = len(samples)
+            writer(utterance.utt_id, (target.sample_rate, samples))
+    offsets = {}
+    for line in scp.read_text(encoding="utf-8").splitlines():
+        utt_id, entry = line.split(maxsplit=1)
+        offsets[utt_id] = entry.rpartition(":")[2]
+    scp.unlink()
+    return [_dumped(u, f"{target.final / name}:{offsets[u.utt_id]}", lengths[u.utt_id]) for u in utterances]
+
+
+def _dumped(utterance: Utterance, audio: str, num_samples: int) -> Utterance:
+    return replace(utterance, audio=audio, start=None, end=None, num_samples=num_samples)

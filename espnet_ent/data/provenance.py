@@ -1,0 +1,37 @@
+"""What an output was made from, so that a finished stage is recognised and left alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+PROVENANCE = "made_from.json"
+
+
+def digest_files(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents of files, in sorted order; what is not a file is left out."""
+    digest = hashlib.sha256()
+    for path in sorted(paths):
+        if path.is_file():
+            digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def digest_data_dir(directory: str | Path) -> str:
+    """SHA-256 over the tables of a data directory (not its audio)."""
+    directory = Path(directory)
+    return digest_files(directory.iterdir()) if directory.is_dir() else ""
+
+
+def write_provenance(directory: Path, made_from: Mapping[str, object]) -> None:
+    """Record inside a directory what it was made from."""
+    text = json.dumps(made_from, indent=2, sort_keys=True) + "\n"
+    (directory / PROVENANCE).write_text(text, encoding="utf-8")
+
+
+def is_made_from(directory: str | Path, made_from: Mapping[str, object]) -> bool:
+    """Whether a finished directory was made from exactly this."""
+    path = Path(directory, PROVENANCE)
+    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == made_from

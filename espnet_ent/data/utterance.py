@@ -1,0 +1,45 @@
+"""An utterance as data directories describe it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from espnet_ent.timeline import EmotionSegment
+
+
+@dataclass(frozen=True)
+class WordSpan:
+    """One emotion over the words ``first`` to ``last`` (inclusive, counted from 0)."""
+
+    first: int
+    last: int
+    label: str
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """An utterance.
+
+    Attributes:
+        utt_id: Identifier.
+        speaker: Speaker identifier.
+        audio: Path of an audio file, or an entry ``file.ark:offset``.
+        text: Transcript, or None where the corpus has none.
+        emotion: Emotion of the utterance, or None where the corpus has none.
+        emo_segments: Emotional segments, or None where their times are not known.
+        emo_words: Emotional spans of words, or None where they are not known.
+        start: Start in ``audio`` in seconds; None: the whole file.
+        end: End in ``audio`` in seconds.
+        num_samples: Length, where it has been counted.
+    """
+
+    utt_id: str
+    speaker: str
+    audio: str
+    text: str | None = None
+    emotion: str | None = None
+    emo_segments: tuple[EmotionSegment, ...] | None = None
+    emo_words: tuple[WordSpan, ...] | None = None
+    start: float | None = None
+    end: float | None = None
+    num_samples: int | None = None

@@ -1,0 +1,186 @@
+"""Read a reference and a hypothesis directory, and refuse what does not fit together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from espnet_ent.data.datadir import read_emo_segments, read_table
+from espnet_ent.errors import ScoringError
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.timeline import EmotionSegment, EmotionTimeline
+
+_NAMED_IDS = 5
+_DECODE_AGAIN = "rerun stage 12 (decoding)"
+
+
+@dataclass(frozen=True)
+class Labelling:
+    """One side of a comparison: all mappings have the utterance ids as keys.
+
+    Attributes:
+        text: Words, may be empty.
+        emotion: Canonical emotion of the utterance.
+        timeline: Emotion timeline, or None where the reference marks no segments.
+    """
+
+    text: Mapping[str, str]
+    emotion: Mapping[str, str]
+    timeline: Mapping[str, EmotionTimeline] | None
+
+
+@dataclass(frozen=True)
+class ScoredSet:
+    """What is needed to score one set; ``utterances`` is sorted.
+
+    Attributes:
+        name: Name of the set, e.g. ``test``.
+        utterances: Ids of all utterances, the same on both sides.
+        speakers: Speaker of each utterance.
+        durations: Seconds of each utterance, or None where nothing is scored in time.
+        no_timelines: Why there are no timelines, or None if there are.
+    """
+
+    name: str
+    utterances: tuple[str, ...]
+    speakers: Mapping[str, str]
+    durations: Mapping[str, float] | None
+    reference: Labelling
+    hypothesis: Labelling
+    no_timelines: str | None
+
+
+def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: EmotionInventory) -> ScoredSet:
+    """Read both directories.
+
+    Args:
+        reference: Data directory with text, utt2emo, utt2spk and, to score timelines, emo_segments.
+        hypothesis: Decoding directory with text, utt2emo and, to score timelines, emo_segments and
+            utt2duration. Its name is the name of the set.
+        inventory: The classes; labels of both sides are brought to their canonical names.
+
+    Raises:
+        ScoringError: If a file is missing, an utterance occurs on one side only, the reference is empty, or
+            the model was decoded with other classes.
+        LabelError: If a label is unknown.
+        DataError: If a file is malformed, or segments of one side overlap.
+    """
+    reference, hypothesis = Path(reference), Path(hypothesis)
+    for side, step in ((reference, "rerun stages 1-4"), (hypothesis, _DECODE_AGAIN)):
+        if not side.is_dir():
+            raise ScoringError("directory is missing", where=side, next_step=step)
+    _check_inventory(hypothesis / "emotion_list", inventory)
+    text = _read(reference / "text")
+    if not text:
+        raise ScoringError("the reference holds no utterance", where=reference / "text")
+    speakers = _read_same(reference / "utt2spk", text)
+    has_segments = (reference / "emo_segments").is_file()
+    durations = _read_durations(hypothesis / "utt2duration", text) if has_segments else None
+    return ScoredSet(
+        name=hypothesis.resolve().name,
+        utterances=tuple(sorted(text)),
+        speakers=speakers,
+        durations=durations,
+        reference=Labelling(
+            text,
+            _read_emotions(reference / "utt2emo", text, inventory),
+            _read_timelines(reference / "emo_segments", durations, inventory),
+        ),
+        hypothesis=Labelling(
+            _read_same(hypothesis / "text", text),
+            _read_emotions(hypothesis / "utt2emo", text, inventory),
+            _read_timelines(hypothesis / "emo_segments", durations, inventory),
+        ),
+        no_timelines=None if has_segments else "the reference has no emo_segments",
+    )
+
+
+def check_same_utterances(where: Path, expected: Collection[str], got: Collection[str]) -> None:
+    """Refuse ids that occur on one side only.
+
+    Raises:
+        ScoringError: Naming up to five ids of each kind.
+    """
+    missing, extra = sorted(set(expected) - set(got)), sorted(set(got) - set(expected))
+    if missing or extra:
+        faults = [_name_ids("missing", missing), _name_ids("extra", extra)]
+        raise ScoringError(
+            "utterances differ from those of the reference's text: " + ", ".join(filter(None, faults)),
+            where=where,
+            next_step=_DECODE_AGAIN + " and score again",
+        )
+
+
+def _name_ids(kind: str, ids: list[str]) -> str:
+    if not ids:
+        return ""
+    dots = " ..." if len(ids) > _NAMED_IDS else ""
+    return f"{len(ids)} {kind} ({' '.join(ids[:_NAMED_IDS])}{dots})"
+
+
+def _check_inventory(path: Path, inventory: EmotionInventory) -> None:
+    if not path.is_file():
+        return
+    decoded = EmotionInventory.read(path)
+    if (set(decoded.names), decoded.neutral) != (set(inventory.names), inventory.neutral):
+        raise ScoringError(
+            "the model was decoded with other emotion classes",
+            where=path,
+            expected=f"{' '.join(inventory.names)} (neutral {inventory.neutral})",
+            got=f"{' '.join(decoded.names)} (neutral {decoded.neutral})",
+        )
+
+
+def _read(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        raise ScoringError("file is missing", where=path, next_step="rerun the stage that writes it")
+    return read_table(path)
+
+
+def _read_same(path: Path, expected: Collection[str]) -> dict[str, str]:
+    table = _read(path)
+    check_same_utterances(path, expected, table)
+    return table
+
+
+def _read_emotions(path: Path, expected: Collection[str], inventory: EmotionInventory) -> dict[str, str]:
+    table = _read_same(path, expected)
+    return {utt: inventory.canonical(label, where=f"{path}: {utt}") for utt, label in table.items()}
+
+
+def _read_durations(path: Path, expected: Collection[str]) -> dict[str, float]:
+    durations = {}
+    for utterance, value in _read_same(path, expected).items():
+        try:
+            durations[utterance] = float(value)
+        except ValueError:
+            durations[utterance] = math.nan
+        if not 0 < durations[utterance] < math.inf:
+            raise ScoringError("not a duration in seconds", where=f"{path}: {utterance}", got=repr(value))
+    return durations
+
+
+def _read_timelines(
+    path: Path, durations: Mapping[str, float] | None, inventory: EmotionInventory
+) -> dict[str, EmotionTimeline] | None:
+    """Timelines of all utterances; one without segments is all neutral."""
+    if durations is None:
+        return None
+    if not path.is_file():
+        raise ScoringError("file is missing", where=path, next_step=_DECODE_AGAIN)
+    segments = read_emo_segments(path)
+    check_same_utterances(path, durations, {*durations, *segments})
+    return {
+        utterance: EmotionTimeline.from_segments(
+            [
+                EmotionSegment(s.start, s.end, inventory.canonical(s.label, where=f"{path}: {utterance}"))
+                for s in segments.get(utterance, ())
+            ],
+            duration,
+            inventory.neutral,
+            where=f"{path}: {utterance}",
+        )
+        for utterance, duration in durations.items()
+    }

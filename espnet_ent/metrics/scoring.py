@@ -1,0 +1,192 @@
+"""All scores of one set, beside what trivial systems reach on it: the content of ``results.json``."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from espnet_ent.data.datadir import read_table
+from espnet_ent.errors import ScoringError
+from espnet_ent.labels import EmotionInventory
+from espnet_ent.metrics.bootstrap import Interval, SpeakerBootstrap
+from espnet_ent.metrics.classification import (
+    class_recalls,
+    confusion_matrix,
+    macro_f1,
+    unweighted_average_recall,
+    weighted_accuracy,
+)
+from espnet_ent.metrics.eder import EderCounts, eder_counts, mean_rates
+from espnet_ent.metrics.scored_set import ScoredSet, read_scored_set
+from espnet_ent.metrics.trivial import majority_emotion, trivial_timelines
+from espnet_ent.metrics.wer import ErrorCounts, character_errors, word_errors
+from espnet_ent.timeline import EmotionTimeline
+
+SYSTEM = "system"
+_DECIMALS = 6
+
+
+def score_directories(
+    reference: str | Path,
+    hypothesis: str | Path,
+    emotion_list: str | Path,
+    train_utt2emo: str | Path,
+    checkpoint: str | None = None,
+) -> dict[str, Any]:
+    """Score a decoding directory against a data directory.
+
+    Args:
+        reference: Data directory.
+        hypothesis: Decoding directory of the same set.
+        emotion_list: The classes.
+        train_utt2emo: Labels that the model was trained on, for the majority baseline.
+        checkpoint: Name of the checkpoint that was decoded, to be told in reports.
+
+    Returns:
+        The results, as :func:`score_set`, with ``checkpoint``.
+
+    Raises:
+        ScoringError: As :func:`read_scored_set`, or if the training labels are missing.
+        LabelError: If a label is unknown.
+        DataError: If a file is malformed.
+    """
+    inventory = EmotionInventory.read(emotion_list)
+    train_utt2emo = Path(train_utt2emo)
+    if not train_utt2emo.is_file():
+        raise ScoringError("training labels are missing", where=train_utt2emo, next_step="rerun stages 1-4")
+    majority = majority_emotion(read_table(train_utt2emo).values(), inventory)
+    scored = read_scored_set(reference, hypothesis, inventory)
+    checkpoint = Path(checkpoint).name if checkpoint else None
+    return {**score_set(scored, inventory, majority), "checkpoint": checkpoint}
+
+
+def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str) -> dict[str, Any]:
+    """All scores of a set as plain values: rates are fractions, not yet rounded.
+
+    Args:
+        scored: References and hypotheses.
+        inventory: The classes.
+        majority: The most frequent training emotion.
+    """
+    utterances = scored.utterances
+    bootstrap = SpeakerBootstrap([scored.speakers[utterance] for utterance in utterances])
+    return {
+        "set": scored.name,
+        "num_utterances": len(utterances),
+        "num_speakers": bootstrap.num_speakers,
+        "bootstrap": {
+            "unit": "speaker",
+            "num_resamples": bootstrap.num_resamples,
+            "level": bootstrap.level,
+            "seed": bootstrap.seed,
+        },
+        "recognition": _recognition(scored, bootstrap),
+        "emotion": _emotion(scored, inventory, majority, bootstrap),
+        "eder": None if scored.no_timelines else _timelines(scored, inventory.neutral, bootstrap),
+        "eder_left_out": scored.no_timelines,
+    }
+
+
+def to_json(results: Mapping[str, Any]) -> str:
+    """Serialise results so that equal inputs give equal bytes; what is not finite becomes null."""
+    return json.dumps(_rounded(results), sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _recognition(scored: ScoredSet, bootstrap: SpeakerBootstrap) -> dict[str, Any]:
+    references = [scored.reference.text[utterance] for utterance in scored.utterances]
+    hypotheses = [scored.hypothesis.text[utterance] for utterance in scored.utterances]
+    return {
+        "wer": _error_rate(word_errors, references, hypotheses, bootstrap),
+        "cer": _error_rate(character_errors, references, hypotheses, bootstrap),
+        "num_empty_hypotheses": sum(not text.strip() for text in hypotheses),
+        "num_empty_references": sum(not text.strip() for text in references),
+    }
+
+
+def _error_rate(
+    count: Callable[[Sequence[str], Sequence[str]], list[ErrorCounts]],
+    references: Sequence[str],
+    hypotheses: Sequence[str],
+    bootstrap: SpeakerBootstrap,
+) -> dict[str, Any]:
+    counts = count(references, hypotheses)
+    total = ErrorCounts.sum(counts)
+    interval = bootstrap.ratio([c.errors for c in counts], [c.reference_length for c in counts])
+    return {**asdict(total), "rate": total.rate, "interval": _bounds(interval)}
+
+
+def _emotion(
+    scored: ScoredSet, inventory: EmotionInventory, majority: str, bootstrap: SpeakerBootstrap
+) -> dict[str, Any]:
+    reference = [inventory.index(scored.reference.emotion[utterance]) for utterance in scored.utterances]
+    hypothesis = [inventory.index(scored.hypothesis.emotion[utterance]) for utterance in scored.utterances]
+    confusion = confusion_matrix(reference, hypothesis, len(inventory))
+    interval = bootstrap.unweighted_average_recall(reference, hypothesis, len(inventory))
+    always_majority = [inventory.index(majority)] * len(reference)
+    return {
+        "labels": list(inventory.names),
+        "confusion": confusion.tolist(),
+        "num_reference": dict(zip(inventory.names, confusion.sum(axis=1).tolist(), strict=True)),
+        "num_hypothesis": dict(zip(inventory.names, confusion.sum(axis=0).tolist(), strict=True)),
+        "recall": dict(zip(inventory.names, class_recalls(confusion).tolist(), strict=True)),
+        **_summary(confusion),
+        "ua_interval": _bounds(interval),
+        "majority": {
+            "label": majority,
+            **_summary(confusion_matrix(reference, always_majority, len(inventory))),
+        },
+    }
+
+
+def _summary(confusion: np.ndarray) -> dict[str, float]:
+    return {
+        "wa": weighted_accuracy(confusion),
+        "ua": unweighted_average_recall(confusion),
+        "macro_f1": macro_f1(confusion),
+    }
+
+
+def _timelines(scored: ScoredSet, neutral: str, bootstrap: SpeakerBootstrap) -> dict[str, Any]:
+    """EDER of the system and of the timelines that carry one label throughout."""
+    trivial = trivial_timelines(
+        scored.durations, scored.hypothesis.emotion, scored.reference.emotion, neutral
+    )
+    candidates: dict[str, Mapping[str, EmotionTimeline]] = {SYSTEM: scored.hypothesis.timeline, **trivial}
+    return {
+        name: _eder(
+            [eder_counts(scored.reference.timeline[utt], timelines[utt], utt) for utt in scored.utterances],
+            bootstrap,
+        )
+        for name, timelines in candidates.items()
+    }
+
+
+def _eder(counts: Sequence[EderCounts], bootstrap: SpeakerBootstrap) -> dict[str, Any]:
+    total = EderCounts.sum(counts)
+    mean = bootstrap.ratio([c.rates.eder for c in counts], np.ones(len(counts)))
+    weighted = bootstrap.ratio([c.errors for c in counts], [c.duration for c in counts])
+    return {
+        "utterance_mean": {**asdict(mean_rates(counts)), "interval": _bounds(mean)},
+        "duration_weighted": {**asdict(total.rates), "interval": _bounds(weighted)},
+        "duration_seconds": total.duration,
+    }
+
+
+def _bounds(interval: Interval | None) -> list[float] | None:
+    return None if interval is None else [interval.low, interval.high]
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_rounded(item) for item in value]
+    if isinstance(value, float):
+        return round(value, _DECIMALS) + 0.0 if math.isfinite(value) else None
+    return value

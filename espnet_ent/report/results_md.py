@@ -1,0 +1,216 @@
+"""RESULTS.md: what was run, how well it did, and what trivial systems reach on the same data."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from espnet_ent.data.atomic import atomic_write_text
+from espnet_ent.metrics.scoring import SYSTEM
+from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
+from espnet_ent.report.document import Block, Command, Heading, Paragraph, Table, render_markdown
+from espnet_ent.report.experiment import Experiment, ScoredResults
+from espnet_ent.report.figures import count, interval_percent, interval_title, percent
+
+_YARDSTICKS = {
+    "majority": "majority class",
+    "text_only": "words alone (logistic regression)",
+    "prosody": "utterance prosody alone (logistic regression)",
+}
+_EDER_PARTS = ("false_alarm", "missed_emotion", "confusion", "overlap")
+
+System = tuple[Experiment, ScoredResults]
+
+
+def summary_blocks(
+    experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
+) -> list[Block]:
+    """The tables of scores beside their baselines, set by set, without the confusion matrices.
+
+    Args:
+        experiments: Systems to compare.
+        difficulty: What simple classifiers reach: ``set`` and, by yardstick, ``wa`` and ``ua``.
+    """
+    blocks: list[Block] = []
+    for name, systems in _by_set(experiments).items():
+        blocks.append(Heading(f"Set {name}: {_size(systems)}"))
+        blocks.append(_utterance_table(systems))
+        blocks.extend(_timeline_blocks(systems))
+    if difficulty is not None:
+        blocks.extend(_difficulty_blocks(difficulty))
+    blocks.append(Paragraph(_interval_note(experiments)))
+    return blocks
+
+
+def report_blocks(
+    experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
+) -> list[Block]:
+    """The whole report but for its first line; arguments as :func:`summary_blocks`."""
+    return [
+        Heading("RESULTS", level=1),
+        *_setting_blocks(experiments),
+        *summary_blocks(experiments, difficulty),
+        *_confusion_blocks(experiments),
+    ]
+
+
+def write_results_md(
+    path: str | Path, experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
+) -> bool:
+    """Write the report, unless the file says the same already.
+
+    The first line alone carries date, host and commit; where nothing else would change, the file stays as
+    it is.
+
+    Returns:
+        Whether the file was written.
+    """
+    path = Path(path)
+    body = "\n" + render_markdown(report_blocks(experiments, difficulty))
+    if path.is_file() and path.read_text(encoding="utf-8").partition("\n")[2] == body:
+        return False
+    atomic_write_text(path, provenance_line() + "\n" + body)
+    return True
+
+
+def provenance_line() -> str:
+    """Date (UTC), host and commit of this run."""
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"*{now}, host {platform.node() or 'unknown'}, commit {_commit()}*"
+
+
+def _commit() -> str:
+    """Commit of the checkout that this package is in, with ``-dirty`` after local changes."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--match="]
+    try:
+        answer = subprocess.run(
+            command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    return answer.stdout.strip() or "unknown"
+
+
+def _by_set(experiments: Iterable[Experiment]) -> dict[str, list[System]]:
+    sets: dict[str, list[System]] = {}
+    for experiment in experiments:
+        for scored in experiment.scored:
+            sets.setdefault(scored.set_name, []).append((experiment, scored))
+    return dict(sorted(sets.items()))
+
+
+def _size(systems: Sequence[System]) -> str:
+    sizes = {
+        f"{count(scored.results['num_utterances'], 'utterance')} of "
+        f"{count(scored.results['num_speakers'], 'speaker')}"
+        for _, scored in systems
+    }
+    return " / ".join(sorted(sizes))
+
+
+def _setting_blocks(experiments: Sequence[Experiment]) -> Iterable[Block]:
+    yield Heading("What was run")
+    rows = []
+    for experiment in experiments:
+        checkpoints = sorted({str(scored.results.get("checkpoint") or "–") for scored in experiment.scored})
+        seed = "–" if experiment.seed is None else str(experiment.seed)
+        rows.append((experiment.tag, experiment.config or "–", seed, ", ".join(checkpoints)))
+    yield Table(("system", "config", "seed", "checkpoint"), tuple(rows))
+    commands = dict.fromkeys(experiment.command for experiment in experiments if experiment.command)
+    if commands:
+        yield Command("\n".join(commands))
+
+
+def _utterance_table(systems: Sequence[System]) -> Table:
+    rows = []
+    baselines = []
+    for experiment, scored in systems:
+        recognition, emotion = scored.results["recognition"], scored.results["emotion"]
+        rows.append(
+            (
+                experiment.title(scored),
+                interval_percent(recognition["wer"]["rate"], recognition["wer"]["interval"]),
+                interval_percent(recognition["cer"]["rate"], recognition["cer"]["interval"]),
+                str(recognition["num_empty_hypotheses"]),
+                percent(emotion["wa"]),
+                interval_percent(emotion["ua"], emotion["ua_interval"]),
+                percent(emotion["macro_f1"]),
+            )
+        )
+        majority = emotion["majority"]
+        figures = [percent(majority[name]) for name in ("wa", "ua", "macro_f1")]
+        baselines.append((f"baseline: majority class ({majority['label']})", "–", "–", "–", *figures))
+    level = interval_title([scored for _, scored in systems])
+    header = (f"system (% {level})", "WER", "CER", "empty", "WA", "UA", "F1")
+    return Table(header, (*rows, *dict.fromkeys(baselines)))
+
+
+def _timeline_blocks(systems: Sequence[System]) -> Iterable[Block]:
+    left_out = dict.fromkeys(
+        scored.results["eder_left_out"] for _, scored in systems if scored.results["eder"] is None
+    )
+    for reason in left_out:
+        yield Paragraph(f"No emotion timeline is scored: {reason}.")
+    scored_systems = [system for system in systems if system[1].results["eder"] is not None]
+    if not scored_systems:
+        return
+    rows, predicted, constant = [], [], []
+    for experiment, scored in scored_systems:
+        eder, title = scored.results["eder"], experiment.title(scored)
+        rows.append(_eder_row(title, eder[SYSTEM]))
+        predicted.append(_eder_row(f"baseline: predicted label everywhere ({title})", eder[PREDICTED_LABEL]))
+        constant.append(_eder_row("baseline: all neutral", eder[ALL_NEUTRAL]))
+        constant.append(_eder_row("ORACLE: gold label everywhere", eder[GOLD_LABEL]))
+    level = interval_title([scored for _, scored in scored_systems])
+    header = (f"timeline (% {level})", "EDER", "FA", "missed", "conf.", "overlap", "weighted")
+    yield Table(header, (*rows, *predicted, *dict.fromkeys(constant)))
+
+
+def _eder_row(name: str, eder: Mapping[str, Any]) -> tuple[str, ...]:
+    mean, weighted = eder["utterance_mean"], eder["duration_weighted"]
+    return (
+        name,
+        interval_percent(mean["eder"], mean["interval"]),
+        *(percent(mean[part]) for part in _EDER_PARTS),
+        interval_percent(weighted["eder"], weighted["interval"]),
+    )
+
+
+def _difficulty_blocks(difficulty: Mapping[str, Any]) -> Iterable[Block]:
+    yield Heading(f"How hard is it? Simple classifiers on set {difficulty.get('set', 'unknown')}")
+    rows = [
+        (title, percent(difficulty[name]["wa"]), percent(difficulty[name]["ua"]))
+        for name, title in _YARDSTICKS.items()
+        if name in difficulty
+    ]
+    yield Table(("classifier (%)", "WA", "UA"), tuple(rows))
+
+
+def _interval_note(experiments: Sequence[Experiment]) -> str:
+    settings = [scored.results["bootstrap"] for experiment in experiments for scored in experiment.scored]
+    draws = sorted({f"{s['num_resamples']} resamples, seed {s['seed']}" for s in settings})
+    return (
+        "WER and CER: errors of all utterances / reference words or characters. UA, F1: means over the "
+        "classes of the reference. EDER = FA (false alarm) + missed + conf. (confusion) + overlap: mean over "
+        "utterances; weighted: by duration. In brackets: percentile bootstrap over the speakers "
+        f"({'; '.join(draws)}), which is coarse where speakers are few. ORACLE: uses the reference label."
+    )
+
+
+def _confusion_blocks(experiments: Sequence[Experiment]) -> Iterable[Block]:
+    yield Heading("Confusion matrices")
+    yield Paragraph("Rows are references, columns are hypotheses; recall in %.")
+    for name, systems in _by_set(experiments).items():
+        for experiment, scored in systems:
+            emotion = scored.results["emotion"]
+            labels = emotion["labels"]
+            rows = [
+                (label, *(str(number) for number in row), str(sum(row)), percent(emotion["recall"][label]))
+                for label, row in zip(labels, emotion["confusion"], strict=True)
+            ]
+            yield Heading(f"{name}, {experiment.title(scored)}", level=3)
+            yield Table(("reference", *labels, "all", "recall"), tuple(rows))

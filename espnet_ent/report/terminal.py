@@ -1,0 +1,49 @@
+"""The scores of one set in a few lines, for the log of the scoring stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from espnet_ent.metrics.scoring import SYSTEM
+from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
+from espnet_ent.report.figures import count, interval_percent, percent
+
+
+def summarise(results: Mapping[str, Any]) -> str:
+    """Lines of at most 100 columns, without a newline at the end.
+
+    Args:
+        results: The content of a ``results.json``.
+    """
+    recognition, emotion, eder = results["recognition"], results["emotion"], results["eder"]
+    wer, cer, majority = recognition["wer"], recognition["cer"], emotion["majority"]
+    speakers = count(results["num_speakers"], "speaker")
+    lines = [
+        f"{results['set']}: {count(results['num_utterances'], 'utterance')} of {speakers}; "
+        f"% [{100 * results['bootstrap']['level']:g} % CI over speakers]",
+        f"  WER {interval_percent(wer['rate'], wer['interval'])}   CER {percent(cer['rate'])}   "
+        f"substitutions {wer['substitutions']}  deletions {wer['deletions']}  "
+        f"insertions {wer['insertions']}  empty {recognition['num_empty_hypotheses']}",
+        f"  UA {interval_percent(emotion['ua'], emotion['ua_interval'])}   WA {percent(emotion['wa'])}   "
+        f"F1 {percent(emotion['macro_f1'])}",
+        f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
+        f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}",
+        "  recall "
+        + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"]),
+    ]
+    if eder is None:
+        return "\n".join([*lines, f"  EDER left out: {results['eder_left_out']}"])
+    mean, weighted = eder[SYSTEM]["utterance_mean"], eder[SYSTEM]["duration_weighted"]
+    baselines = {name: percent(eder[name]["utterance_mean"]["eder"]) for name in eder}
+    return "\n".join(
+        [
+            *lines,
+            f"  EDER {interval_percent(mean['eder'], mean['interval'])} = "
+            f"false alarm {percent(mean['false_alarm'])} + missed {percent(mean['missed_emotion'])} + "
+            f"confusion {percent(mean['confusion'])} + overlap {percent(mean['overlap'])}",
+            f"  EDER duration-weighted {interval_percent(weighted['eder'], weighted['interval'])}",
+            f"  EDER of: all neutral {baselines[ALL_NEUTRAL]}   predicted label everywhere "
+            f"{baselines[PREDICTED_LABEL]}   gold label everywhere (ORACLE) {baselines[GOLD_LABEL]}",
+        ]
+    )

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
-from espnet_ent.plugin.checkpoints import load_state
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
@@ -18,6 +17,7 @@ from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
@@ -81,9 +81,7 @@ class EmotionTranscriber:
         device: Where to compute.
     """
 
-    def __init__(
-        self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu"
-    ) -> None:
+    def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         self.device = torch.device(device)

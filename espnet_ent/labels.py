@@ -46,9 +46,7 @@ class EmotionInventory:
                 raise LabelError("emotion occurs twice in the inventory", got=repr(name))
             index[name] = position
         if self.neutral not in index:
-            raise LabelError(
-                "the neutral class is not in the inventory", expected=self.names, got=self.neutral
-            )
+            raise LabelError("the neutral class is not in the inventory", expected=self.names, got=self.neutral)
         for alias, name in self.aliases:
             if name not in self.names:
                 raise LabelError(f"alias {alias!r} of an unknown emotion", got=repr(name))

@@ -88,9 +88,7 @@ class EmotionTimeline:
         return cls(duration, tuple(merged), neutral)
 
     @classmethod
-    def from_frames(
-        cls, labels: Sequence[str], grid: FrameGrid, duration: float, neutral: str
-    ) -> EmotionTimeline:
+    def from_frames(cls, labels: Sequence[str], grid: FrameGrid, duration: float, neutral: str) -> EmotionTimeline:
         """Merge equal neighbouring frames; the last frame extends to the end of the utterance.
 
         An empty sequence of frames (audio shorter than a frame) is all neutral.

@@ -16,9 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, help="directory to make")
     parser.add_argument("--audio_format", default="flac", help="flac | wav | flac.ark | wav.ark")
     parser.add_argument("--fs", type=int, default=16000, help="sample rate in Hz")
-    parser.add_argument(
-        "--nj", type=int, default=1, help="parallel processes; the result does not depend on it"
-    )
+    parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     return parser
 
 

@@ -14,9 +14,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="directory to make")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument(
-        "--nj", type=int, default=1, help="parallel processes; the result does not depend on it"
-    )
+    parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     parser.add_argument("--per_class", type=int, default=60, help="utterances a class and session; even")
     parser.add_argument("--zed_per_speaker", type=int, default=30)
     return parser
@@ -35,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         nj=args.nj,
         size=size,
-        progress=lambda finished: tqdm(
-            finished, desc="speaking", unit="utt", disable=not sys.stderr.isatty()
-        ),
+        progress=lambda finished: tqdm(finished, desc="speaking", unit="utt", disable=not sys.stderr.isatty()),
     )
     print(f"{args.out}: mini corpus {'made' if made else 'is there already'} (seed {args.seed})")
 

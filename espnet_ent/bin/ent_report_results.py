@@ -13,14 +13,10 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exp", required=True, nargs="+", help="output directories of training")
-    parser.add_argument(
-        "--command", nargs="+", default=[], help="how they were run: one for all, or one each"
-    )
+    parser.add_argument("--command", nargs="+", default=[], help="how they were run: one for all, or one each")
     parser.add_argument("--difficulty", help="difficulty.json of the data; left out of the report if absent")
     parser.add_argument("--out", required=True, help="file to write, e.g. RESULTS.md")
-    parser.add_argument(
-        "--print", type=boolean, default=False, dest="print_summary", help="print the tables, too"
-    )
+    parser.add_argument("--print", type=boolean, default=False, dest="print_summary", help="print the tables, too")
     return parser
 
 
@@ -33,9 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.report.results_md import summary_blocks, write_results_md
 
     if len(args.command) > 1 and len(args.command) != len(args.exp):
-        raise ConfigError(
-            "--command does not fit --exp", expected=f"1 or {len(args.exp)}", got=len(args.command)
-        )
+        raise ConfigError("--command does not fit --exp", expected=f"1 or {len(args.exp)}", got=len(args.command))
     commands = (args.command or [None]) * (len(args.exp) if len(args.command) < 2 else 1)
     experiments = [read_experiment(exp, command) for exp, command in zip(args.exp, commands, strict=True)]
     has_difficulty = args.difficulty is not None and Path(args.difficulty).is_file()

@@ -19,9 +19,7 @@ NUM_SESSIONS = 5
 RAW_LABELS = ("xxx", "fru", "neu", "ang", "sad", "exc", "hap", "sur", "fea", "oth", "dis")
 """All labels of the published copy; any other is a damaged file."""
 
-_LABEL_LINE = re.compile(
-    r"\[(?P<start>\d+\.\d+) - (?P<end>\d+\.\d+)\]\t(?P<utt>\S+)\t(?P<label>\S+)\t\[.*\]\s*"
-)
+_LABEL_LINE = re.compile(r"\[(?P<start>\d+\.\d+) - (?P<end>\d+\.\d+)\]\t(?P<utt>\S+)\t(?P<label>\S+)\t\[.*\]\s*")
 _TRANSCRIPT_LINE = re.compile(r"(?P<utt>\S+) \[\d+\.\d+-\d+\.\d+\]:(?P<words>.*)")
 _SPEAKER_PART = re.compile(r"Ses(?P<session>\d\d)[FM]_.+_(?P<sex>[FM])\d+")
 
@@ -83,9 +81,7 @@ def read_iemocap(root: str | Path, emotions: EmotionInventory, tags: str = "stri
 def _evaluation_files(folder: Path, root: Path) -> list[Path]:
     """Label files of a session, one a dialog; sub-folders and ``._*`` files are not label files."""
     evaluation = folder / "dialog" / "EmoEvaluation"
-    files = sorted(
-        path for path in evaluation.glob("*.txt") if path.is_file() and not path.name.startswith(".")
-    )
+    files = sorted(path for path in evaluation.glob("*.txt") if path.is_file() and not path.name.startswith("."))
     if not files:
         raise DataError(
             "not a copy of IEMOCAP",

@@ -54,9 +54,7 @@ def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") 
     return CorpusReading(tuple(used), ())
 
 
-def _read_entry(
-    root: Path, utt_id: str, entry: Mapping[str, Any], emotions: EmotionInventory, tags: str
-) -> Utterance:
+def _read_entry(root: Path, utt_id: str, entry: Mapping[str, Any], emotions: EmotionInventory, tags: str) -> Utterance:
     where = f"{root / 'ZED.json'}: {utt_id}"
     for key in _KEYS:
         if not isinstance(entry, dict) or key not in entry:

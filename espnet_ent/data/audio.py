@@ -67,9 +67,7 @@ def read_audio(
     with _open(str(source)) as file:
         rate = file.samplerate
         if rate != sample_rate and not resample:
-            raise AudioError(
-                "wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz"
-            )
+            raise AudioError("wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz")
         first = 0 if start is None else int(start * rate + 0.5)
         last = file.frames if end is None else min(file.frames, int(end * rate + 0.5))
         try:
@@ -126,9 +124,7 @@ def _check_riff(file: io.BufferedReader, source: str) -> None:
     (promised,) = struct.unpack("<I", header[4:8])
     size = file.seek(0, io.SEEK_END)
     if promised not in _RIFF_SIZES_UNKNOWN and size < promised + 8:
-        raise AudioError(
-            "wav file is truncated", where=source, expected=f"{promised + 8} bytes", got=f"{size} bytes"
-        )
+        raise AudioError("wav file is truncated", where=source, expected=f"{promised + 8} bytes", got=f"{size} bytes")
 
 
 def _ark_bytes(file: io.BufferedReader, offset: int, source: str) -> bytes:

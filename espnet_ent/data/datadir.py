@@ -132,9 +132,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
                 emo_words=None if emo_words is None else emo_words.get(utt_id, ()),
                 start=start,
                 end=end,
-                num_samples=None
-                if num_samples is None
-                else int(_entry(path / "utt2num_samples", num_samples, utt_id)),
+                num_samples=None if num_samples is None else int(_entry(path / "utt2num_samples", num_samples, utt_id)),
             )
         )
     return utterances
@@ -146,15 +144,11 @@ def _read_optional(path: Path, read: Callable[[Path], dict[str, T]]) -> dict[str
 
 def _entry(path: Path, table: dict[str, str], key: str) -> str:
     if key not in table:
-        raise DataError(
-            "identifier is missing", where=path, got=key, next_step="run ent_validate for a full list"
-        )
+        raise DataError("identifier is missing", where=path, got=key, next_step="run ent_validate for a full list")
     return table[key]
 
 
-def _source(
-    path: Path, utt_id: str, segments: dict[str, str] | None
-) -> tuple[str, float | None, float | None]:
+def _source(path: Path, utt_id: str, segments: dict[str, str] | None) -> tuple[str, float | None, float | None]:
     """Recording, start and end of an utterance."""
     if segments is None:
         return utt_id, None, None
@@ -231,9 +225,7 @@ def _all_have(directory: Path, utterances: Sequence[Utterance], name: str) -> bo
     """Whether all utterances have a field; some with and some without is an error."""
     lacking = [u.utt_id for u in utterances if getattr(u, name) is None]
     if lacking and len(lacking) < len(utterances):
-        raise DataError(
-            f"some utterances have {name}, others not", where=directory, got=" ".join(lacking[:5])
-        )
+        raise DataError(f"some utterances have {name}, others not", where=directory, got=" ".join(lacking[:5]))
     return bool(utterances) and not lacking
 
 

@@ -109,9 +109,6 @@ def _write_one_line_forms(root: Path, utterances: Sequence[Utterance]) -> None:
         lines = [f"{u.utt_id} {one_line_segments(u.emo_segments or ())}\n" for u in utterances]
         (root / "utt2emo_segments").write_text("".join(lines), encoding="utf-8")
     if utterances[0].emo_words is not None:
-        words = [
-            (u.utt_id, " ".join(f"{s.first} {s.last} {s.label}" for s in u.emo_words or ()))
-            for u in utterances
-        ]
+        words = [(u.utt_id, " ".join(f"{s.first} {s.last} {s.label}" for s in u.emo_words or ())) for u in utterances]
         text = "".join(f"{utt_id} {spans or 'none'}\n" for utt_id, spans in words)
         (root / "utt2emo_words").write_text(text, encoding="utf-8")

@@ -64,9 +64,7 @@ class SentencepieceTokenizer:
         import sentencepiece
 
         if not Path(model).is_file():
-            raise DataError(
-                "sentencepiece model is missing", where=model, next_step="rerun stage 5 (token list)"
-            )
+            raise DataError("sentencepiece model is missing", where=model, next_step="rerun stage 5 (token list)")
         self._processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
 
     def text2tokens(self, text: str) -> list[str]:
@@ -78,9 +76,7 @@ class SentencepieceTokenizer:
         return self._processor.decode(list(tokens))
 
 
-def build_tokenizer(
-    token_type: str, bpemodel: str | Path | None = None, nlsyms: Iterable[str] = ()
-) -> Tokenizer:
+def build_tokenizer(token_type: str, bpemodel: str | Path | None = None, nlsyms: Iterable[str] = ()) -> Tokenizer:
     """A tokenizer by ESPnet's name of its type: ``char`` or ``bpe``.
 
     Raises:

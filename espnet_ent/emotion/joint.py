@@ -27,9 +27,7 @@ class EmotionJoint(nn.Module):
     def __init__(self, encoder_size: int, prediction_size: int, joint_size: int, num_emotions: int) -> None:
         super().__init__()
         self.encoder_projection = nn.Linear(encoder_size, joint_size)
-        self.prediction_projection = (
-            nn.Linear(prediction_size, joint_size, bias=False) if prediction_size else None
-        )
+        self.prediction_projection = nn.Linear(prediction_size, joint_size, bias=False) if prediction_size else None
         self.output = nn.Linear(joint_size, num_emotions)
 
     def terms(self, h: Tensor, g: Tensor | None = None) -> JointTerms:

@@ -28,9 +28,7 @@ class PoolingHead(nn.Module):
         self.norm = nn.LayerNorm(encoder_size + prediction_size)
         self.output = nn.Linear(encoder_size + prediction_size, num_emotions)
 
-    def forward(
-        self, h: Tensor, lengths: Tensor, g: Tensor | None = None, g_lengths: Tensor | None = None
-    ) -> Tensor:
+    def forward(self, h: Tensor, lengths: Tensor, g: Tensor | None = None, g_lengths: Tensor | None = None) -> Tensor:
         """Utterance logits.
 
         Args:

@@ -36,8 +36,7 @@ def write_decoded(
         The number of utterances.
     """
     lines: dict[str, list[str]] = {
-        name: []
-        for name in ("text", "utt2emo", "utt2emo_posteriors", "emo_segments", "word_times", "utt2duration")
+        name: [] for name in ("text", "utt2emo", "utt2emo_posteriors", "emo_segments", "word_times", "utt2duration")
     }
     with atomic_directory(directory) as root:
         ark, scp = root / "frame_posteriors.ark", root / "frame_posteriors.scp"

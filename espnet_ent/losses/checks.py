@@ -44,9 +44,7 @@ def check_sequences(
         utt_ids,
         enc_lengths,
     )
-    _refuse(
-        (label_lengths < 0) | (label_lengths > width), "label lengths", f"0..{width}", utt_ids, label_lengths
-    )
+    _refuse((label_lengths < 0) | (label_lengths > width), "label lengths", f"0..{width}", utt_ids, label_lengths)
     valid = torch.arange(width) < label_lengths.unsqueeze(1)
     wrong = valid & ((labels < 1) | (labels >= vocab_size))
     if wrong.any():
@@ -62,17 +60,13 @@ def name_utterances(wrong: Tensor, utt_ids: Sequence[str] | None) -> str:
     return f"utterance {', '.join(names[:_MOST_NAMED])}{more}"
 
 
-def _check_shapes(
-    labels: Tensor, enc_lengths: Tensor, label_lengths: Tensor, utt_ids: Sequence[str] | None
-) -> None:
+def _check_shapes(labels: Tensor, enc_lengths: Tensor, label_lengths: Tensor, utt_ids: Sequence[str] | None) -> None:
     if labels.dim() != 2 or labels.size(0) < 1:
         raise LossInputError("labels have a wrong shape", expected="(B >= 1, U)", got=tuple(labels.shape))
     batch_size = labels.size(0)
     for name, lengths in (("encoder lengths", enc_lengths), ("label lengths", label_lengths)):
         if tuple(lengths.shape) != (batch_size,):
-            raise LossInputError(
-                f"{name} have a wrong shape", expected=f"({batch_size},)", got=tuple(lengths.shape)
-            )
+            raise LossInputError(f"{name} have a wrong shape", expected=f"({batch_size},)", got=tuple(lengths.shape))
     for name, values in (
         ("labels", labels),
         ("encoder lengths", enc_lengths),

@@ -134,14 +134,10 @@ def _checked(
             expected=f"{batch_size} each",
             got=f"{len(labels)}, {enc_lengths.numel()}, {label_lengths.numel()}",
         )
-    for b, (label, frames, length) in enumerate(
-        zip(labels, enc_lengths.tolist(), label_lengths.tolist(), strict=True)
-    ):
+    for b, (label, frames, length) in enumerate(zip(labels, enc_lengths.tolist(), label_lengths.tolist(), strict=True)):
         where = f"utterance number {b} of the batch"
         if not 0 <= label < num_emotions:
-            raise LossInputError(
-                "emotion out of range", where=where, expected=f"0..{num_emotions - 1}", got=label
-            )
+            raise LossInputError("emotion out of range", where=where, expected=f"0..{num_emotions - 1}", got=label)
         if not (1 <= frames <= width and 0 <= length < columns):
             raise LossInputError(
                 "lengths out of range",

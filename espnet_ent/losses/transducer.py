@@ -52,9 +52,7 @@ def rnnt_loss(
         ConfigError: If ``reduction`` is unknown.
     """
     if logits.dim() != 4:
-        raise LossInputError(
-            "logits have a wrong shape", expected="(B, T, U + 1, V)", got=tuple(logits.shape)
-        )
+        raise LossInputError("logits have a wrong shape", expected="(B, T, U + 1, V)", got=tuple(logits.shape))
     num_frames, num_columns = _check(tuple(logits.shape), labels, enc_lengths, label_lengths, utt_ids)
     logits = logits[:, :num_frames, :num_columns]
     return _reduce(_kernel(logits, labels, enc_lengths, label_lengths), reduction)
@@ -115,9 +113,7 @@ def _check(
 def _kernel(logits: Tensor, labels: Tensor, enc_lengths: Tensor, label_lengths: Tensor) -> Tensor:
     """Costs (B,) of checked inputs whose logits are trimmed to the longest utterances."""
     if logits.dtype not in (torch.float32, torch.float16, torch.bfloat16):
-        raise LossInputError(
-            "logits have a wrong type", expected="float32, float16 or bfloat16", got=logits.dtype
-        )
+        raise LossInputError("logits have a wrong type", expected="float32, float16 or bfloat16", got=logits.dtype)
     device = logits.device
     labels = mask_labels(labels[:, : logits.size(2) - 1].to(device), label_lengths)
     with torch.autocast(device.type, enabled=False):

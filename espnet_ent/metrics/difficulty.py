@@ -50,9 +50,7 @@ def prosody_features(samples: np.ndarray, sample_rate: int, text: str) -> np.nda
     from scipy.signal import find_peaks
 
     signal = samples.astype(np.float64)
-    f0, times = pyworld.dio(
-        signal, sample_rate, f0_floor=_F0_FLOOR, f0_ceil=_F0_CEILING, frame_period=_FRAME_PERIOD_MS
-    )
+    f0, times = pyworld.dio(signal, sample_rate, f0_floor=_F0_FLOOR, f0_ceil=_F0_CEILING, frame_period=_FRAME_PERIOD_MS)
     f0 = pyworld.stonemask(signal, f0, times, sample_rate)
     log_f0 = np.log(f0[f0 > 0]) if np.any(f0 > 0) else np.array([np.log(_F0_FLOOR)])
     hop = int(sample_rate * _FRAME_PERIOD_MS / 1000)

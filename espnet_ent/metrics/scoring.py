@@ -154,9 +154,7 @@ def _summary(confusion: np.ndarray) -> dict[str, float]:
 
 def _timelines(scored: ScoredSet, neutral: str, bootstrap: SpeakerBootstrap) -> dict[str, Any]:
     """EDER of the system and of the timelines that carry one label throughout."""
-    trivial = trivial_timelines(
-        scored.durations, scored.hypothesis.emotion, scored.reference.emotion, neutral
-    )
+    trivial = trivial_timelines(scored.durations, scored.hypothesis.emotion, scored.reference.emotion, neutral)
     candidates: dict[str, Mapping[str, EmotionTimeline]] = {SYSTEM: scored.hypothesis.timeline, **trivial}
     return {
         name: _eder(

@@ -86,16 +86,12 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> li
     return _errors(jiwer.process_characters, references, hypotheses)
 
 
-def _errors(
-    align: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]
-) -> list[ErrorCounts]:
+def _errors(align: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references for {len(hypotheses)} hypotheses")
     if not references:
         return []
-    output = align(
-        [_single_spaced(text) for text in references], [_single_spaced(text) for text in hypotheses]
-    )
+    output = align([_single_spaced(text) for text in references], [_single_spaced(text) for text in hypotheses])
     return [
         _count(alignment, len(reference))
         for alignment, reference in zip(output.alignments, output.references, strict=True)

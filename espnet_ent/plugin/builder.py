@@ -63,9 +63,7 @@ DEFAULTS: dict[str, str | None] = {
 """What a component is when a configuration does not name it; None leaves it out."""
 
 _MODEL_OPTIONS = ("emotion_layer_mix",)
-_FLASH_ATTENTION = (
-    "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
-)
+_FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
 
 
 def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> ESPnetENTModel:
@@ -111,13 +109,11 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     return model
 
 
-def _build_encoder(
-    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
-) -> FeatureEncoder:
+def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
     name, conf = _chosen(config, "encoder")
-    if _FLASH_ATTENTION in _parameters(REGISTRY["encoder"][name]):
+    if _FLASH_ATTENTION in parameters_of(REGISTRY["encoder"][name]):
         conf.setdefault(_FLASH_ATTENTION, False)
     encoder = _make({"encoder": name, "encoder_conf": conf}, "encoder", input_size=frontend.output_size())
     grid = FrameGrid(sample_rate, frontend.hop_length * subsampling_factor(name, conf))
@@ -153,10 +149,8 @@ def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follo
 
 def _make_losses(conf: dict[str, Any]) -> LossConfig:
     known = [field.name for field in fields(LossConfig)]
-    _check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
-    return LossConfig(
-        **{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()}
-    )
+    check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
+    return LossConfig(**{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()})
 
 
 def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, bool]:
@@ -178,9 +172,7 @@ def _chosen(config: Mapping[str, Any], component: str) -> tuple[str | None, dict
     name = config.get(component, DEFAULTS[component])
     known = REGISTRY[component]
     if name is not None and name not in known:
-        raise ConfigError(
-            f"unknown {component}", where=component, expected=f"one of {' '.join(known)}", got=repr(name)
-        )
+        raise ConfigError(f"unknown {component}", where=component, expected=f"one of {' '.join(known)}", got=repr(name))
     return name, dict(config.get(f"{component}_conf") or {})
 
 
@@ -190,23 +182,27 @@ def _make(config: Mapping[str, Any], component: str, **given: Any) -> Any:
     if name is None:
         return None
     cls = REGISTRY[component][name]
-    _check_keys(f"{component}_conf", conf, [key for key in _parameters(cls) if key not in given])
+    check_keys(f"{component}_conf", conf, [key for key in parameters_of(cls) if key not in given])
     try:
         return cls(**given, **conf)
     except (TypeError, ValueError, AssertionError) as error:
         raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=error) from error
 
 
-def _parameters(cls: type) -> list[str]:
+def parameters_of(cls: type) -> list[str]:
+    """Names of a constructor's arguments."""
     return [key for key in inspect.signature(cls).parameters if key != "self"]
 
 
-def _check_keys(where: str, conf: Mapping[str, Any], known: Iterable[str]) -> None:
+def check_keys(where: str, conf: Mapping[str, Any], known: Iterable[str]) -> None:
+    """Refuse keys of a configuration that nobody reads.
+
+    Raises:
+        ConfigError: Naming the nearest known key.
+    """
     known = list(known)
     for key in conf:
         if key not in known:
             nearest = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ConfigError(
-                f"unknown option {key!r}{hint}", where=where, expected=f"one of {' '.join(known)}"
-            )
+            raise ConfigError(f"unknown option {key!r}{hint}", where=where, expected=f"one of {' '.join(known)}")

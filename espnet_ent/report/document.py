@@ -79,9 +79,7 @@ def _markdown(block: Block) -> str:
         case Table():
             rows = [[_escaped(cell) for cell in row] for row in (block.header, *block.rows)]
             widths = _widths(rows, at_least=3)
-            rule = [
-                "-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)
-            ]
+            rule = ["-" * width if column == 0 else "-" * (width - 1) + ":" for column, width in enumerate(widths)]
             lines = [_aligned(row, widths) for row in rows]
             return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 

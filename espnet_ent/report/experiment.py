@@ -68,9 +68,7 @@ def read_experiment(directory: str | Path, command: str | None = None) -> Experi
     directory = Path(directory)
     config_path = directory / "config.yaml"
     if not config_path.is_file():
-        raise ConfigError(
-            "training configuration is missing", where=config_path, next_step="rerun stage 11 (training)"
-        )
+        raise ConfigError("training configuration is missing", where=config_path, next_step="rerun stage 11 (training)")
     try:
         config = yaml.load(config_path.read_text(encoding="utf-8"), Loader=_LOADER)
     except yaml.YAMLError as error:
@@ -90,8 +88,7 @@ def read_experiment(directory: str | Path, command: str | None = None) -> Experi
         seed=config.get("seed"),
         command=command,
         scored=tuple(
-            ScoredResults(path.parts[-4], path.parts[-3], read_json(path, "rerun stage 13 (scoring)"))
-            for path in paths
+            ScoredResults(path.parts[-4], path.parts[-3], read_json(path, "rerun stage 13 (scoring)")) for path in paths
         ),
     )
 

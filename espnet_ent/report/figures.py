@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from espnet_ent.report.experiment import ScoredResults
 
-UNDEFINED = "–"
+UNDEFINED = "-"
 
 
 def percent(rate: float | None) -> str:
     """A fraction in percent.
 
     >>> percent(0.12345), percent(None)
-    ('12.35', '–')
+    ('12.35', '-')
     """
     return UNDEFINED if rate is None else f"{100 * rate:.2f}"
 

@@ -14,7 +14,7 @@ from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
 from espnet_ent.report.document import Block, Command, Heading, Paragraph, Table, render_markdown
 from espnet_ent.report.experiment import Experiment, ScoredResults
-from espnet_ent.report.figures import count, interval_percent, interval_title, percent
+from espnet_ent.report.figures import UNDEFINED, count, interval_percent, interval_title, percent
 
 _YARDSTICKS = {
     "majority": "majority class",
@@ -26,9 +26,7 @@ _EDER_PARTS = ("false_alarm", "missed_emotion", "confusion", "overlap")
 System = tuple[Experiment, ScoredResults]
 
 
-def summary_blocks(
-    experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
-) -> list[Block]:
+def summary_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None) -> list[Block]:
     """The tables of scores beside their baselines, set by set, without the confusion matrices.
 
     Args:
@@ -37,7 +35,9 @@ def summary_blocks(
     """
     blocks: list[Block] = []
     for name, systems in _by_set(experiments).items():
-        blocks.append(Heading(f"Set {name}: {_size(systems)}"))
+        blocks.append(
+            Heading(f"Set {name}: {_size(systems)} (in %, {interval_title(scored for _, scored in systems)})")
+        )
         blocks.append(_utterance_table(systems))
         blocks.extend(_timeline_blocks(systems))
     if difficulty is not None:
@@ -46,9 +46,7 @@ def summary_blocks(
     return blocks
 
 
-def report_blocks(
-    experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
-) -> list[Block]:
+def report_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None) -> list[Block]:
     """The whole report but for its first line; arguments as :func:`summary_blocks`."""
     return [
         Heading("RESULTS", level=1),
@@ -105,8 +103,7 @@ def _by_set(experiments: Iterable[Experiment]) -> dict[str, list[System]]:
 
 def _size(systems: Sequence[System]) -> str:
     sizes = {
-        f"{count(scored.results['num_utterances'], 'utterance')} of "
-        f"{count(scored.results['num_speakers'], 'speaker')}"
+        f"{count(scored.results['num_utterances'], 'utterance')} of {count(scored.results['num_speakers'], 'speaker')}"
         for _, scored in systems
     }
     return " / ".join(sorted(sizes))
@@ -116,9 +113,9 @@ def _setting_blocks(experiments: Sequence[Experiment]) -> Iterable[Block]:
     yield Heading("What was run")
     rows = []
     for experiment in experiments:
-        checkpoints = sorted({str(scored.results.get("checkpoint") or "–") for scored in experiment.scored})
-        seed = "–" if experiment.seed is None else str(experiment.seed)
-        rows.append((experiment.tag, experiment.config or "–", seed, ", ".join(checkpoints)))
+        checkpoints = sorted({str(scored.results.get("checkpoint") or UNDEFINED) for scored in experiment.scored})
+        seed = UNDEFINED if experiment.seed is None else str(experiment.seed)
+        rows.append((experiment.tag, experiment.config or UNDEFINED, seed, ", ".join(checkpoints)))
     yield Table(("system", "config", "seed", "checkpoint"), tuple(rows))
     commands = dict.fromkeys(experiment.command for experiment in experiments if experiment.command)
     if commands:
@@ -134,7 +131,7 @@ def _utterance_table(systems: Sequence[System]) -> Table:
             (
                 experiment.title(scored),
                 interval_percent(recognition["wer"]["rate"], recognition["wer"]["interval"]),
-                interval_percent(recognition["cer"]["rate"], recognition["cer"]["interval"]),
+                percent(recognition["cer"]["rate"]),
                 str(recognition["num_empty_hypotheses"]),
                 percent(emotion["wa"]),
                 interval_percent(emotion["ua"], emotion["ua_interval"]),
@@ -143,16 +140,13 @@ def _utterance_table(systems: Sequence[System]) -> Table:
         )
         majority = emotion["majority"]
         figures = [percent(majority[name]) for name in ("wa", "ua", "macro_f1")]
-        baselines.append((f"baseline: majority class ({majority['label']})", "–", "–", "–", *figures))
-    level = interval_title([scored for _, scored in systems])
-    header = (f"system (% {level})", "WER", "CER", "empty", "WA", "UA", "F1")
+        baselines.append((f"baseline: majority class ({majority['label']})", UNDEFINED, UNDEFINED, UNDEFINED, *figures))
+    header = ("system", "WER", "CER", "empty", "WA", "UA", "F1")
     return Table(header, (*rows, *dict.fromkeys(baselines)))
 
 
 def _timeline_blocks(systems: Sequence[System]) -> Iterable[Block]:
-    left_out = dict.fromkeys(
-        scored.results["eder_left_out"] for _, scored in systems if scored.results["eder"] is None
-    )
+    left_out = dict.fromkeys(scored.results["eder_left_out"] for _, scored in systems if scored.results["eder"] is None)
     for reason in left_out:
         yield Paragraph(f"No emotion timeline is scored: {reason}.")
     scored_systems = [system for system in systems if system[1].results["eder"] is not None]
@@ -165,8 +159,7 @@ def _timeline_blocks(systems: Sequence[System]) -> Iterable[Block]:
         predicted.append(_eder_row(f"baseline: predicted label everywhere ({title})", eder[PREDICTED_LABEL]))
         constant.append(_eder_row("baseline: all neutral", eder[ALL_NEUTRAL]))
         constant.append(_eder_row("ORACLE: gold label everywhere", eder[GOLD_LABEL]))
-    level = interval_title([scored for _, scored in scored_systems])
-    header = (f"timeline (% {level})", "EDER", "FA", "missed", "conf.", "overlap", "weighted")
+    header = ("timeline", "EDER", "FA", "missed", "conf.", "overlap", "weighted")
     yield Table(header, (*rows, *predicted, *dict.fromkeys(constant)))
 
 

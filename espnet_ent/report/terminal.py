@@ -29,8 +29,7 @@ def summarise(results: Mapping[str, Any]) -> str:
         f"F1 {percent(emotion['macro_f1'])}",
         f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
         f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}",
-        "  recall "
-        + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"]),
+        "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"]),
     ]
     if eder is None:
         return "\n".join([*lines, f"  EDER left out: {results['eder_left_out']}"])
@@ -43,7 +42,7 @@ def summarise(results: Mapping[str, Any]) -> str:
             f"false alarm {percent(mean['false_alarm'])} + missed {percent(mean['missed_emotion'])} + "
             f"confusion {percent(mean['confusion'])} + overlap {percent(mean['overlap'])}",
             f"  EDER duration-weighted {interval_percent(weighted['eder'], weighted['interval'])}",
-            f"  EDER of: all neutral {baselines[ALL_NEUTRAL]}   predicted label everywhere "
-            f"{baselines[PREDICTED_LABEL]}   gold label everywhere (ORACLE) {baselines[GOLD_LABEL]}",
+            f"  EDER all neutral {baselines[ALL_NEUTRAL]}; predicted label everywhere "
+            f"{baselines[PREDICTED_LABEL]}; gold label everywhere {baselines[GOLD_LABEL]} (ORACLE)",
         ]
     )

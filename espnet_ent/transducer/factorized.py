@@ -94,9 +94,7 @@ class FactorizedTransducer(nn.Module):
 
     def initial_state(self, batch_size: int) -> PredictionState:
         """State before the first step of a search: the blank predictor's tensors, then the vocabulary's."""
-        return self.blank_prediction.initial_state(batch_size) + self.vocabulary_prediction.initial_state(
-            batch_size
-        )
+        return self.blank_prediction.initial_state(batch_size) + self.vocabulary_prediction.initial_state(batch_size)
 
     def step(self, labels: Tensor, state: PredictionState) -> tuple[StepStates, PredictionState]:
         """Prediction states after ``labels`` (B,) and the new recurrent state."""

@@ -103,9 +103,7 @@ class JointTerms:
 
     def trimmed(self, num_frames: int, num_columns: int) -> JointTerms:
         """The same terms without the frames and columns that are padding for the whole batch."""
-        return JointTerms(
-            self.encoder[:, :num_frames], self.prediction[:, :num_columns], self.weight, self.bias
-        )
+        return JointTerms(self.encoder[:, :num_frames], self.prediction[:, :num_columns], self.weight, self.bias)
 
     def _output(self, hidden: Tensor) -> Tensor:
         # In place: `hidden` is a sum that nothing else holds, and addition saves no result for backward.

@@ -24,10 +24,7 @@ def test_value_and_gradient_equal_the_enumeration():
     logits = _logits(requires_grad=True)
     loss = ctc_loss(logits, LABELS, ENC_LENGTHS, LABEL_LENGTHS)
     expected = torch.stack(
-        [
-            ctc_by_enumeration(logits[b, : ENC_LENGTHS[b]], LABELS[b, : LABEL_LENGTHS[b]].tolist())
-            for b in range(3)
-        ]
+        [ctc_by_enumeration(logits[b, : ENC_LENGTHS[b]], LABELS[b, : LABEL_LENGTHS[b]].tolist()) for b in range(3)]
     ).mean()
     torch.testing.assert_close(loss.double(), expected, rtol=1e-5, atol=1e-5)
     (gradient,) = torch.autograd.grad(loss, logits)

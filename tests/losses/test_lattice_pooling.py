@@ -82,9 +82,7 @@ def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
 def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term):
     for seed in range(10):
         terms, emotions, enc_lengths, label_lengths, neutral = _case(seed)
-        losses = lattice_pooling_losses(
-            terms, emotions, enc_lengths, label_lengths, neutral, pooling, neutral_term
-        )
+        losses = lattice_pooling_losses(terms, emotions, enc_lengths, label_lengths, neutral, pooling, neutral_term)
         gradients = torch.autograd.grad(losses.sum(), _leaves(terms))
         for b, (t, u) in enumerate(zip(enc_lengths.tolist(), label_lengths.tolist(), strict=True)):
             assert gradients[0][b, t:].abs().sum() == 0

@@ -43,9 +43,7 @@ def test_value_and_gradient_equal_the_enumeration_of_all_alignments(num_frames, 
 def test_recursion_equals_enumeration():
     logits = _random(0, 4, 4, 5).double()
     labels = [3, 1, 1]
-    torch.testing.assert_close(
-        transducer_by_recursion(logits, labels), transducer_by_enumeration(logits, labels)
-    )
+    torch.testing.assert_close(transducer_by_recursion(logits, labels), transducer_by_enumeration(logits, labels))
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -23,9 +23,7 @@ def edit_distance(reference: Sequence[str], hypothesis: Sequence[str]) -> int:
     return row[-1]
 
 
-def sampled_eder(
-    reference: EmotionTimeline, hypothesis: EmotionTimeline, num_samples: int
-) -> dict[str, float]:
+def sampled_eder(reference: EmotionTimeline, hypothesis: EmotionTimeline, num_samples: int) -> dict[str, float]:
     """EDER and its parts from the labels at the middles of ``num_samples`` equal cells.
 
     Exact if every boundary lies on a cell's edge.
@@ -51,9 +49,7 @@ def timelines(draw: st.DrawFn, num_cells: int = 24, duration: float = 6.0) -> Em
     for label, length in runs:
         end = min(position + length, num_cells)
         if position < end:
-            segments.append(
-                EmotionSegment(position * duration / num_cells, end * duration / num_cells, label)
-            )
+            segments.append(EmotionSegment(position * duration / num_cells, end * duration / num_cells, label))
         position = end
     return EmotionTimeline.from_segments(segments, duration, "neu")
 
@@ -65,7 +61,7 @@ def write_lines(path: Path, *lines: str) -> None:
 
 
 def write_scored_pair(root: Path, set_name: str = "test") -> tuple[Path, Path]:
-    """A reference and a hypothesis of four utterances of two speakers; see ``test_scoring.py`` for the scores.
+    """A reference and a hypothesis of four utterances of two speakers; ``test_scoring.py`` has the scores.
 
     Also ``emotion_list`` and ``train_utt2emo`` (majority: neu) in ``root``.
 

@@ -19,16 +19,12 @@ def _resamples(num_resamples: int, seed: int) -> list[list[int]]:
     """Utterances of each resample, spelled out."""
     names = sorted(set(SPEAKERS))
     draws = np.random.default_rng(seed).integers(0, len(names), size=(num_resamples, len(names)))
-    return [
-        [utt for draw in row for utt, speaker in enumerate(SPEAKERS) if speaker == names[draw]]
-        for row in draws
-    ]
+    return [[utt for draw in row for utt, speaker in enumerate(SPEAKERS) if speaker == names[draw]] for row in draws]
 
 
 def test_ratio_is_that_of_a_plain_loop() -> None:
     ratios = [
-        sum(NUMERATORS[u] for u in sample) / sum(DENOMINATORS[u] for u in sample)
-        for sample in _resamples(200, seed=3)
+        sum(NUMERATORS[u] for u in sample) / sum(DENOMINATORS[u] for u in sample) for sample in _resamples(200, seed=3)
     ]
     interval = SpeakerBootstrap(SPEAKERS, num_resamples=200, seed=3).ratio(NUMERATORS, DENOMINATORS)
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(ratios, [0.025, 0.975])))
@@ -36,9 +32,7 @@ def test_ratio_is_that_of_a_plain_loop() -> None:
 
 def test_unweighted_average_recall_is_that_of_a_plain_loop() -> None:
     scores = [
-        unweighted_average_recall(
-            confusion_matrix([REFERENCE[u] for u in sample], [HYPOTHESIS[u] for u in sample], 4)
-        )
+        unweighted_average_recall(confusion_matrix([REFERENCE[u] for u in sample], [HYPOTHESIS[u] for u in sample], 4))
         for sample in _resamples(50, seed=1)
     ]
     bootstrap = SpeakerBootstrap(SPEAKERS, num_resamples=50, seed=1)
@@ -71,9 +65,7 @@ def test_interval_covers_about_as_often_as_it_says() -> None:
     speakers = [f"s{index:02d}" for index in range(40)]
     hits = 0
     for _ in range(200):
-        interval = SpeakerBootstrap(speakers, num_resamples=300, level=0.9).ratio(
-            rng.normal(1.0, 0.3, 40), np.ones(40)
-        )
+        interval = SpeakerBootstrap(speakers, num_resamples=300, level=0.9).ratio(rng.normal(1.0, 0.3, 40), np.ones(40))
         hits += interval.low <= 1.0 <= interval.high
     assert 165 <= hits <= 195
 

@@ -27,9 +27,7 @@ def test_scores_are_scikit_learns(pairs: list[tuple[int, int]]) -> None:
     confusion = confusion_matrix(reference, hypothesis, 4)
     options = {"labels": occurring, "average": "macro", "zero_division": 0}
     assert weighted_accuracy(confusion) == pytest.approx(accuracy_score(reference, hypothesis))
-    assert unweighted_average_recall(confusion) == pytest.approx(
-        recall_score(reference, hypothesis, **options)
-    )
+    assert unweighted_average_recall(confusion) == pytest.approx(recall_score(reference, hypothesis, **options))
     assert macro_f1(confusion) == pytest.approx(f1_score(reference, hypothesis, **options))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -42,10 +43,8 @@ def test_close_to_the_sampled_rates_off_the_grid(data: st.DataObject, duration: 
     sides = []
     for _ in range(2):
         times = [cut * duration for cut in data.draw(cuts)]
-        pairs = zip(times, times[1:], strict=False)
-        sides.append(
-            _timeline(duration, *((a, b, "ang" if i % 2 else "sad") for i, (a, b) in enumerate(pairs)))
-        )
+        pairs = pairwise(times)
+        sides.append(_timeline(duration, *((a, b, "ang" if i % 2 else "sad") for i, (a, b) in enumerate(pairs))))
     rates = asdict(eder_counts(*sides).rates)
     assert rates == pytest.approx(sampled_eder(*sides, 2000), abs=12 / 2000)
 
@@ -69,9 +68,7 @@ def test_a_timeline_has_no_errors_against_itself(timeline: EmotionTimeline) -> N
 @given(timelines(), timelines())
 def test_swapping_sides_swaps_false_alarms_and_misses(a: EmotionTimeline, b: EmotionTimeline) -> None:
     forth, back = eder_counts(a, b), eder_counts(b, a)
-    assert back == EderCounts(
-        forth.missed_emotion, forth.false_alarm, forth.confusion, forth.overlap, forth.correct
-    )
+    assert back == EderCounts(forth.missed_emotion, forth.false_alarm, forth.confusion, forth.overlap, forth.correct)
 
 
 @given(timelines(), timelines(), st.integers(1, 3))
@@ -88,9 +85,7 @@ def test_cutting_segments_changes_nothing(a: EmotionTimeline, b: EmotionTimeline
 
 
 @given(timelines(), timelines(), st.floats(0.01, 100))
-def test_rates_do_not_depend_on_the_unit_of_time(
-    a: EmotionTimeline, b: EmotionTimeline, scale: float
-) -> None:
+def test_rates_do_not_depend_on_the_unit_of_time(a: EmotionTimeline, b: EmotionTimeline, scale: float) -> None:
     def stretch(timeline: EmotionTimeline) -> EmotionTimeline:
         segments = [EmotionSegment(s.start * scale, s.end * scale, s.label) for s in timeline.segments]
         return EmotionTimeline.from_segments(segments, timeline.duration * scale, timeline.neutral)
@@ -126,7 +121,7 @@ def test_no_time_has_no_errors() -> None:
 
 
 def test_durations_must_agree() -> None:
-    with pytest.raises(ScoringError, match="utt7: timelines differ in duration; expected 2 s; got 1.9 s"):
+    with pytest.raises(ScoringError, match=r"utt7: timelines differ in duration; expected 2 s; got 1\.9 s"):
         eder_counts(_timeline(2.0), _timeline(1.9), where="utt7")
 
 

@@ -66,7 +66,10 @@ def test_the_reference_itself_must_be_complete(pair: tuple[Path, Path], name: st
 
 
 def test_at_most_five_ids_are_named(pair: tuple[Path, Path]) -> None:
-    write_lines(pair[1] / "text", *(f"{utt} GO" for utt in ["a1", "a2", "b1", "b2", "c1", "c2", "c3", "c4", "c5", "c6", "c7"]))
+    write_lines(
+        pair[1] / "text",
+        *(f"{utt} GO" for utt in ["a1", "a2", "b1", "b2", "c1", "c2", "c3", "c4", "c5", "c6", "c7"]),
+    )
     with pytest.raises(ScoringError, match=re.escape("7 extra (c1 c2 c3 c4 c5 ...)")):
         _read(pair)
 

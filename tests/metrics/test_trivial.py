@@ -25,9 +25,7 @@ def test_training_labels_are_checked() -> None:
 
 
 def test_one_label_from_start_to_end() -> None:
-    trivial = trivial_timelines(
-        {"a": 2.0, "b": 3.0}, {"a": "ang", "b": "neu"}, {"a": "sad", "b": "hap"}, "neu"
-    )
+    trivial = trivial_timelines({"a": 2.0, "b": 3.0}, {"a": "ang", "b": "neu"}, {"a": "sad", "b": "hap"}, "neu")
     labels = {
         name: [(s.start, s.end, s.label) for utterance in "ab" for s in timelines[utterance].filled()]
         for name, timelines in trivial.items()

@@ -137,9 +137,7 @@ def test_loss_under_autocast_is_near_the_full_precision_one(form):
 def _emotion_loss(transducer: nn.Module, enc: EncoderStates) -> Tensor:
     emotion_joint = EmotionJoint(3, transducer.emotion_prediction_size, 7, 4)
     h, g = transducer.emotion_inputs(enc, transducer.predict(LABELS, LABEL_LENGTHS))
-    return lattice_pooling_loss(
-        emotion_joint.terms(h, g), torch.tensor([0, 1, 3]), ENC_LENGTHS, LABEL_LENGTHS, 3
-    )
+    return lattice_pooling_loss(emotion_joint.terms(h, g), torch.tensor([0, 1, 3]), ENC_LENGTHS, LABEL_LENGTHS, 3)
 
 
 def test_standard_shares_its_states_with_emotion():
@@ -162,9 +160,7 @@ def test_factorized_keeps_emotion_apart_from_the_vocabulary():
 def test_factorized_blank_reads_the_emotion_states_and_labels_the_others():
     transducer, enc = _build(FactorizedTransducer), _encoder()
     logits = _logits(transducer, enc, LABELS, LABEL_LENGTHS)
-    blank = torch.autograd.grad(
-        logits[..., 0].sum(), (enc.h, enc.h_emo), allow_unused=True, retain_graph=True
-    )
+    blank = torch.autograd.grad(logits[..., 0].sum(), (enc.h, enc.h_emo), allow_unused=True, retain_graph=True)
     vocabulary = torch.autograd.grad(logits[..., 1:].sum(), (enc.h, enc.h_emo), allow_unused=True)
     # The heads are concatenated before the softmax, so the other's share is an exact zero.
     assert blank[0].abs().sum() == 0

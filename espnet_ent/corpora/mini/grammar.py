@@ -4,9 +4,61 @@ from __future__ import annotations
 
 import random
 
-VERBS = ["bring", "carry", "clean", "close", "find", "hide", "hold", "lift", "move", "open", "paint", "pull", "push", "take", "turn", "wash"]
-ADJECTIVES = ["big", "blue", "broken", "clean", "cold", "empty", "green", "heavy", "little", "new", "old", "red", "round", "yellow"]
-NOUNS = ["basket", "book", "bottle", "box", "candle", "chair", "clock", "cup", "door", "guitar", "hammer", "lamp", "letter", "mirror", "paper", "picture", "spoon", "table", "window"]
+VERBS = [
+    "bring",
+    "carry",
+    "clean",
+    "close",
+    "find",
+    "hide",
+    "hold",
+    "lift",
+    "move",
+    "open",
+    "paint",
+    "pull",
+    "push",
+    "take",
+    "turn",
+    "wash",
+]
+ADJECTIVES = [
+    "big",
+    "blue",
+    "broken",
+    "clean",
+    "cold",
+    "empty",
+    "green",
+    "heavy",
+    "little",
+    "new",
+    "old",
+    "red",
+    "round",
+    "yellow",
+]
+NOUNS = [
+    "basket",
+    "book",
+    "bottle",
+    "box",
+    "candle",
+    "chair",
+    "clock",
+    "cup",
+    "door",
+    "guitar",
+    "hammer",
+    "lamp",
+    "letter",
+    "mirror",
+    "paper",
+    "picture",
+    "spoon",
+    "table",
+    "window",
+]
 PREPOSITIONS = ["behind", "beside", "from", "near", "under"]
 PLACES = ["bridge", "church", "garden", "garage", "kitchen", "market", "river", "school", "station", "tower"]
 TIMES = (

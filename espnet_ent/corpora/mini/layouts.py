@@ -75,9 +75,7 @@ def write_iemocap(root: Path, spoken: Sequence[SpokenUtterance]) -> None:
             start, end = clock, clock + turn.duration
             clock = end + _TURN_GAP
             evaluation += _evaluation_lines(turn.planned, start, end)
-            transcription.append(
-                f"{turn.planned.utt_id} [{start:08.4f}-{end:08.4f}]: {_as_written(turn.planned.text)}"
-            )
+            transcription.append(f"{turn.planned.utt_id} [{start:08.4f}-{end:08.4f}]: {_as_written(turn.planned.text)}")
         _write_lines(base / "EmoEvaluation" / f"{dialog}.txt", evaluation)
         _write_lines(base / "transcriptions" / f"{dialog}.txt", transcription)
 

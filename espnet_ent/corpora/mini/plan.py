@@ -68,9 +68,7 @@ def plan_corpus(seed: int, size: MiniSize) -> list[PlannedUtterance]:
     """All utterances of the IEMOCAP-like part and both ZED-like parts; no two share a sentence."""
     stream = SentenceStream(random.Random(f"{seed}/sentences"))
     planned = [
-        utterance
-        for session in range(1, NUM_SESSIONS + 1)
-        for utterance in _plan_session(session, seed, size, stream)
+        utterance for session in range(1, NUM_SESSIONS + 1) for utterance in _plan_session(session, seed, size, stream)
     ]
     for number, part in enumerate(("dev", "test")):
         planned.extend(_plan_zed(part, number, seed, size, stream))
@@ -84,8 +82,7 @@ def _plan_session(session: int, seed: int, size: MiniSize, stream: SentenceStrea
     labels += [list(_UNUSED_LABELS)[i % len(_UNUSED_LABELS)] for i in range(size.unused_per_session)]
     rng.shuffle(labels)
     speakers = {
-        sex: make_speaker(f"Ses{session:02d}{sex}", sex == "F", 2 * session + (sex == "M"), seed)
-        for sex in "FM"
+        sex: make_speaker(f"Ses{session:02d}{sex}", sex == "F", 2 * session + (sex == "M"), seed) for sex in "FM"
     }
     planned = []
     for number, label in enumerate(labels):
@@ -110,11 +107,11 @@ def _draw_num_phrases(rng: random.Random) -> int:
 
 
 def _phrases_of_label(label: str, sentence: Sentence, rng: random.Random) -> tuple[SpokenPhrase, ...]:
-    """Half of the emotional utterances are emotional on a stretch of phrases only, at either end."""
+    """Half of the emotional utterances are emotional only on a stretch, at either end, of half the phrases or more."""
     emotion = _UNUSED_LABELS.get(label, label)
     emotions = [emotion] * len(sentence)
     if emotion != "neu" and rng.random() < 0.5:
-        num_neutral = rng.randrange(1, len(sentence))
+        num_neutral = rng.randint(1, len(sentence) // 2)
         emotions[:num_neutral] = ["neu"] * num_neutral
         if rng.random() < 0.5:
             emotions.reverse()
@@ -129,9 +126,7 @@ def _spoken(sentence: Sentence, emotions: Sequence[str], rng: random.Random) -> 
     return tuple(map(SpokenPhrase, sentence, emotions, prosody))
 
 
-def _plan_zed(
-    part: str, part_number: int, seed: int, size: MiniSize, stream: SentenceStream
-) -> list[PlannedUtterance]:
+def _plan_zed(part: str, part_number: int, seed: int, size: MiniSize, stream: SentenceStream) -> list[PlannedUtterance]:
     rng = random.Random(f"{seed}/zed/{part}")
     planned = []
     for speaker_number in range(_ZED_SPEAKERS):
@@ -141,9 +136,7 @@ def _plan_zed(
         for number in range(size.zed_per_speaker):
             emotion = _ZED_EMOTIONS[number % len(_ZED_EMOTIONS)]
             pattern = _ZED_PATTERNS[number // len(_ZED_EMOTIONS) % len(_ZED_PATTERNS)]
-            emotions = [
-                emotion if letter == "e" else "neu" for letter in pattern for _ in range(rng.randint(1, 2))
-            ]
+            emotions = [emotion if letter == "e" else "neu" for letter in pattern for _ in range(rng.randint(1, 2))]
             planned.append(
                 PlannedUtterance(
                     utt_id=f"{name}_{number + 1:03d}",

@@ -37,13 +37,13 @@ _CENTRES = {
     "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-26),
 }
 EMOTIONS = tuple(_CENTRES)
-_SPREAD = Prosody(rate=0.05, pitch=3.0, pitch_range=0.15, level_db=1.5, tilt=0.08, breath_db=2.0)
+_SPREAD = Prosody(rate=0.04, pitch=2.5, pitch_range=0.15, level_db=1.5, tilt=0.06, breath_db=2.0)
 
 
 def sample_prosody(emotion: str, rng: random.Random) -> Prosody:
     """Draw the prosody of one phrase: the class centre, scaled by an intensity, plus individual variation."""
     neutral, centre = _CENTRES["neu"], _CENTRES[emotion]
-    intensity = rng.uniform(0.8, 1.3)
+    intensity = rng.uniform(0.9, 1.4)
 
     def draw(name: str) -> float:
         base = getattr(neutral, name)

@@ -59,9 +59,7 @@ class Synthesizer:
         try:
             import espeakng_loader
         except ImportError:
-            raise DataError(
-                "the mini corpus needs eSpeak NG", next_step="pip install 'espnet_ent[mini]'"
-            ) from None
+            raise DataError("the mini corpus needs eSpeak NG", next_step="pip install 'espnet_ent[mini]'") from None
         self._library = ctypes.CDLL(espeakng_loader.get_library_path())
         self._library.espeak_Synth.argtypes = [
             ctypes.c_char_p,
@@ -74,9 +72,7 @@ class Synthesizer:
             ctypes.c_void_p,
         ]
         data_path = espeakng_loader.get_data_path().encode()
-        self.sample_rate: int = self._library.espeak_Initialize(
-            _AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data_path, 0
-        )
+        self.sample_rate: int = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data_path, 0)
         if self.sample_rate <= 0:
             raise DataError("eSpeak NG did not start", where=data_path.decode())
 

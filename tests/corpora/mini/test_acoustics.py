@@ -10,9 +10,7 @@ SOURCE_RATE = 22050
 
 def recording(prosody, seconds=1.0):
     speaker = make_speaker("spk", True, 0, seed=1)
-    tone = (8000 * np.sin(2 * np.pi * 300 * np.arange(int(SOURCE_RATE * seconds)) / SOURCE_RATE)).astype(
-        np.int16
-    )
+    tone = (8000 * np.sin(2 * np.pi * 300 * np.arange(int(SOURCE_RATE * seconds)) / SOURCE_RATE)).astype(np.int16)
     phrases = [SpokenPhrase("a", "neu", prosody)] * 2
     return render(speaker, phrases, [tone, tone], SOURCE_RATE, np.random.default_rng(0))
 

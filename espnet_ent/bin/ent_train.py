@@ -1,0 +1,45 @@
+"""Train a model, or collect the statistics that training needs (stages 10 and 11)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet_ent.bin.command import run
+from espnet_ent.data.provenance import digest_files, is_made_from, write_provenance
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; a run that finished before with the same options and data is left alone."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    output_dir = _output_dir(argv)
+    made_from = {"command": argv, "files": digest_files(_files(argv))}
+    if output_dir is not None and is_made_from(output_dir, made_from):
+        print(f"{output_dir}: is there already")
+        return
+
+    from espnet_ent.plugin.compat import quiet_imports
+
+    with quiet_imports():
+        from espnet_ent.plugin.task import ENTTask
+    ENTTask.main(cmd=argv)
+    if output_dir is not None:
+        write_provenance(output_dir, made_from)
+
+
+def _output_dir(argv: Sequence[str]) -> Path | None:
+    for option, value in zip(argv, argv[1:], strict=False):
+        if option == "--output_dir":
+            return Path(value)
+    return None
+
+
+def _files(argv: Sequence[str]) -> list[Path]:
+    """Files that the options name; ``path,name,type`` names a path."""
+    paths = [Path(part) for value in argv for part in value.split("=")[-1].split(",")[:1]]
+    return [path for path in paths if path.is_file()]
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,116 @@
+"""Checks of the audio of a data directory: recordings, segments cut from them, counted lengths."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from espnet_ent.data.audio import AudioInfo, audio_info, read_audio
+from espnet_ent.data.scanning import (
+    TIME_TOLERANCE,
+    ScannedDirectory,
+    ValidationConfig,
+    has_width,
+    read_interval,
+)
+from espnet_ent.data.tables import Row, Table
+from espnet_ent.errors import AudioError
+from espnet_ent.frames import samples_to_seconds, seconds_to_samples
+
+AUDIO_CHECKS = ("decode", "header", "none")
+Progress = Callable[[Iterable], Iterable]
+_Segment = tuple[str, float, float]  # recording, start and end in seconds
+_Length = tuple[int, int]  # num_samples, sample_rate
+
+
+def check_audio(scanned: ScannedDirectory, config: ValidationConfig, progress: Progress) -> None:
+    """Check ``wav.scp``, ``segments`` and ``utt2num_samples``; fills ``scanned.lengths``."""
+    wav_scp = scanned.tables.get("wav.scp")
+    if wav_scp is None:
+        return
+    segments = _read_segments(scanned, wav_scp)
+    utterances_of: dict[str, list[str]] = {}
+    for utt_id, (recording, _, _) in segments.items():
+        utterances_of.setdefault(recording, []).append(utt_id)
+    infos: dict[str, AudioInfo] = {}
+    for row in progress(wav_scp.rows):
+        users = utterances_of.get(row.key, []) if "segments" in scanned.tables else [row.key]
+        if not users:
+            wav_scp.add(row, f"recording {row.key!r} has no utterance in segments", repairable=True)
+            continue
+        info = _inspect(wav_scp, row, users, config)
+        if info is not None:
+            infos[row.key] = info
+    if "segments" in scanned.tables:
+        scanned.lengths = _segment_lengths(scanned.tables["segments"], segments, infos)
+    else:
+        scanned.lengths = {key: (info.num_samples, info.sample_rate) for key, info in infos.items()}
+    _check_num_samples(scanned)
+
+
+def _inspect(table: Table, row: Row, users: Sequence[str], config: ValidationConfig) -> AudioInfo | None:
+    """Check one recording; None if it is not sound, or audio is not looked at."""
+    if not row.value:
+        table.add(row, "no audio is named, expected <id> <file>", *users)
+        return None
+    if config.audio == "none":
+        if row.value.endswith("|"):
+            table.add(row, f"a command in place of a file: {row.value}", *users)
+        return None
+    try:
+        info = audio_info(row.value)
+        if config.sample_rate not in (None, info.sample_rate):
+            rates = f"expected {config.sample_rate} Hz, got {info.sample_rate} Hz"
+            table.add(row, f"{row.value}: wrong sample rate; {rates}", *users)
+            return None
+        if config.audio == "decode":
+            read_audio(row.value, info.sample_rate)
+    except AudioError as error:
+        table.add(row, str(error), *users)
+        return None
+    return info
+
+
+def _read_segments(scanned: ScannedDirectory, wav_scp: Table) -> dict[str, _Segment]:
+    """The utterances whose ``segments`` line is well formed."""
+    table = scanned.tables.get("segments")
+    segments: dict[str, _Segment] = {}
+    recordings = wav_scp.by_key()
+    for row in table.rows if table else ():
+        if not has_width(table, row, "<utt> <recording> <start s> <end s>"):
+            continue
+        recording, *times = row.fields
+        interval = read_interval(table, row, times)
+        if recording not in recordings:
+            table.add(row, f"recording {recording!r} is not in wav.scp", row.key)
+        elif interval is not None:
+            segments[row.key] = (recording, *interval)
+    return segments
+
+
+def _segment_lengths(
+    table: Table, segments: Mapping[str, _Segment], infos: Mapping[str, AudioInfo]
+) -> dict[str, _Length]:
+    """Lengths of the utterances that are cut from sound recordings."""
+    rows = table.by_key()
+    lengths = {}
+    for utt_id, (recording, start, end) in segments.items():
+        if recording not in infos:
+            continue
+        info = infos[recording]
+        seconds = samples_to_seconds(info.num_samples, info.sample_rate)
+        if end > seconds + TIME_TOLERANCE:
+            message = f"end {end:g} s is after the end of {recording!r} ({seconds:g} s)"
+            table.add(rows[utt_id], message, utt_id)
+            continue
+        last = min(info.num_samples, seconds_to_samples(end, info.sample_rate))
+        lengths[utt_id] = (last - seconds_to_samples(start, info.sample_rate), info.sample_rate)
+    return lengths
+
+
+def _check_num_samples(scanned: ScannedDirectory) -> None:
+    table = scanned.tables.get("utt2num_samples")
+    for row in table.rows if table else ():
+        counted = scanned.lengths.get(row.key, (row.value, 0))[0]
+        if row.value != str(counted) or not row.value.isdecimal():
+            message = f"{row.value!r} samples, but the audio has {counted}"
+            table.add(row, message, row.key, repairable=row.key in scanned.lengths)

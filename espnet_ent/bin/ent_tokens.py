@@ -18,6 +18,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--nbpe", type=int, default=100, help="number of units of bpe")
     parser.add_argument("--bpemode", default="unigram", help="unigram | bpe")
     parser.add_argument("--nlsyms", nargs="*", default=[], help="symbols that are one token")
+    parser.add_argument("--nlsyms_txt", help="file with such symbols, one a line")
+    parser.add_argument("--text", help="file of <id> <text> lines to use in place of the text of --data")
     parser.add_argument("--emotion_list", required=True, help="emotion list that all labels must be in")
     parser.add_argument("--labelled", nargs="*", default=[], help="data directories whose utt2emo is checked")
     return parser
@@ -26,7 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
-    from espnet_ent.data.datadir import read_table
+    from espnet_ent.data.datadir import read_lines, read_table
     from espnet_ent.data.token_lists import TokenListConfig, make_token_list, read_texts
     from espnet_ent.labels import EmotionInventory
 
@@ -34,8 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for data in args.labelled:
         for utt_id, label in read_table(Path(data) / "utt2emo").items():
             emotions.index(label, where=f"{Path(data) / 'utt2emo'}: {utt_id}")
-    config = TokenListConfig(args.token_type, args.nbpe, args.bpemode, tuple(args.nlsyms))
-    tokens = make_token_list(read_texts(args.data), args.out, config)
+    symbols = [*args.nlsyms, *(read_lines(args.nlsyms_txt) if args.nlsyms_txt else [])]
+    texts = list(read_table(args.text).values()) if args.text else read_texts(args.data)
+    config = TokenListConfig(args.token_type, args.nbpe, args.bpemode, tuple(symbols))
+    tokens = make_token_list(texts, args.out, config)
     print(f"{args.out}: {len(tokens)} tokens ({args.token_type}); emotions: {' '.join(emotions.names)}")
 
 

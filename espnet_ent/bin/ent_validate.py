@@ -12,7 +12,7 @@ from espnet_ent.bin.command import boolean, run
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", nargs="+", required=True, help="data directories")
+    parser.add_argument("data", nargs="+", help="data directories")
     parser.add_argument("--emotion_list", help="emotion list that all labels must be in")
     parser.add_argument("--fs", type=int, help="sample rate that all audio must have, in Hz")
     parser.add_argument("--audio", default="decode", help="decode | header | none: how audio is checked")

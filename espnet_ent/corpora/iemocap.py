@@ -31,7 +31,9 @@ class _Labelled:
     where: str
 
 
-def read_iemocap(root: str | Path, emotions: EmotionInventory, tags: str = "strip") -> CorpusReading:
+def read_iemocap(
+    root: str | Path, emotions: EmotionInventory, tags: str = "strip", missing_transcripts: str = "error"
+) -> CorpusReading:
     """Read all five sessions.
 
     The speaker is the session and the letter in the utterance's last part: the letter in the dialog's name tells
@@ -41,9 +43,10 @@ def read_iemocap(root: str | Path, emotions: EmotionInventory, tags: str = "stri
         root: Directory that holds ``Session1`` to ``Session5``.
         emotions: Classes to keep; other labels of the corpus are excluded and counted.
         tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
+        missing_transcripts: ``error``, or ``exclude`` for leaving out and counting utterances without a transcript.
 
     Raises:
-        DataError: If the tree is not IEMOCAP's, or a transcript is missing.
+        DataError: If the tree is not IEMOCAP's, an utterance is labelled twice, or a transcript is missing.
         LabelError: If a label is not one of the corpus's.
         AudioError: If an audio file is missing, truncated, empty or not at 16 kHz.
     """
@@ -52,30 +55,43 @@ def read_iemocap(root: str | Path, emotions: EmotionInventory, tags: str = "stri
     excluded: list[Exclusion] = []
     for session in range(1, NUM_SESSIONS + 1):
         folder = root / f"Session{session}"
+        seen: dict[str, str] = {}
         for labels in _evaluation_files(folder, root):
             transcript_file = folder / "dialog" / "transcriptions" / labels.name
             transcripts = _read_transcripts(transcript_file)
             for labelled in _read_labels(labels):
+                if labelled.utt_id in seen:
+                    raise DataError("utterance is labelled twice", where=labelled.where, got=seen[labelled.utt_id])
+                seen[labelled.utt_id] = labelled.where
                 if labelled.label not in emotions:
                     excluded.append(Exclusion(labelled.utt_id, session, f"label {labelled.label}"))
                     continue
                 if labelled.utt_id not in transcripts:
+                    if missing_transcripts == "exclude":
+                        excluded.append(Exclusion(labelled.utt_id, session, "no transcript"))
+                        continue
                     raise DataError(
-                        "transcript is missing",
-                        where=transcript_file,
-                        expected=f"a line of {labelled.utt_id}",
+                        "transcript is missing", where=transcript_file, expected=f"a line of {labelled.utt_id}"
                     )
                 wav = folder / "sentences" / "wav" / labels.stem / f"{labelled.utt_id}.wav"
                 utterance = Utterance(
                     utt_id=labelled.utt_id,
-                    speaker=_speaker(labelled),
+                    speaker=_speaker(labelled, session),
                     audio=str(wav),
                     text=normalize_text(transcripts[labelled.utt_id], tags),
                     emotion=emotions.canonical(labelled.label),
                     num_samples=check_audio(wav, SAMPLE_RATE).num_samples,
                 )
                 used.append(CorpusUtterance(utterance, session, labels.stem))
+        for utt_id in sorted(_recorded(folder) - seen.keys()):
+            excluded.append(Exclusion(utt_id, session, "no label"))
     return CorpusReading(tuple(used), tuple(excluded))
+
+
+def _recorded(folder: Path) -> set[str]:
+    """Utterances of a session that have a wav file."""
+    wavs = (folder / "sentences" / "wav").glob("*/*.wav")
+    return {path.stem for path in wavs if not path.name.startswith(".")}
 
 
 def _evaluation_files(folder: Path, root: Path) -> list[Path]:
@@ -128,13 +144,13 @@ def _read_transcripts(path: Path) -> dict[str, str]:
     return transcripts
 
 
-def _speaker(labelled: _Labelled) -> str:
+def _speaker(labelled: _Labelled, session: int) -> str:
     match = _SPEAKER_PART.fullmatch(labelled.utt_id)
-    if match is None:
+    if match is None or int(match["session"]) != session:
         raise DataError(
-            "not an utterance of IEMOCAP",
+            f"not an utterance of session {session}",
             where=labelled.where,
-            expected="an identifier such as Ses01F_impro01_M000",
+            expected=f"an identifier such as Ses{session:02d}F_impro01_M000",
             got=labelled.utt_id,
         )
     return f"Ses{match['session']}{match['sex']}"

@@ -17,7 +17,7 @@ from espnet_ent.timeline import EmotionSegment, EmotionTimeline
 
 SAMPLE_RATE = 16000
 _FOLDER = "datafolder"
-_KEYS = ("wav", "emotion", "transcription")
+_KEYS = {"wav": str, "emotion": list, "transcription": str}
 
 
 def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") -> CorpusReading:
@@ -56,9 +56,9 @@ def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") 
 
 def _read_entry(root: Path, utt_id: str, entry: Mapping[str, Any], emotions: EmotionInventory, tags: str) -> Utterance:
     where = f"{root / 'ZED.json'}: {utt_id}"
-    for key in _KEYS:
-        if not isinstance(entry, dict) or key not in entry:
-            raise DataError("entry is not complete", where=where, expected=f"the key {key!r}")
+    for key, kind in _KEYS.items():
+        if not isinstance(entry, dict) or not isinstance(entry.get(key), kind):
+            raise DataError("entry is not complete", where=where, expected=f"the key {key!r} with a {kind.__name__}")
     wav = root / entry["wav"]
     num_samples = check_audio(wav, SAMPLE_RATE).num_samples
     duration = samples_to_seconds(num_samples, SAMPLE_RATE)

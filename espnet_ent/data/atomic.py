@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import glob
+import itertools
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+_names = itertools.count()
+
 
 def _temporary(path: Path) -> Path:
-    return path.with_name(f".{path.name}.tmp.{os.getpid()}")
+    """A sibling's name that no other process and no other call uses."""
+    return path.with_name(f".{path.name}.tmp.{next(_names)}.{os.getpid()}")
 
 
 def _sync(path: Path) -> None:
@@ -25,6 +30,7 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
     """Write a file so that a reader sees the old content or the new one, never a part."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_stale(path)
     temporary = _temporary(path)
     try:
         with temporary.open("wb") as file:
@@ -46,15 +52,15 @@ def atomic_write_text(path: str | Path, text: str) -> None:
 def atomic_directory(path: str | Path) -> Iterator[Path]:
     """A directory to fill, which takes the place of ``path`` when the block ends without an error.
 
+    Where ``path`` is a link to a directory, the directory that it leads to is replaced.
+
     Yields:
         A temporary sibling of ``path``. It is removed if the block raises; one that a killed process left
         behind is removed by the next attempt.
     """
-    path = Path(path)
+    path = Path(path).resolve()
     path.parent.mkdir(parents=True, exist_ok=True)
-    for stale in path.parent.glob(f".{path.name}.tmp.*"):
-        if not _is_running(stale):
-            shutil.rmtree(stale, ignore_errors=True)
+    _remove_stale(path)
     temporary = _temporary(path)
     temporary.mkdir()
     try:
@@ -73,13 +79,18 @@ def _replace_directory(new: Path, path: Path) -> None:
     if not path.exists():
         os.rename(new, path)
         return
-    old = path.with_name(f".{path.name}.old.{os.getpid()}")
+    old = _temporary(path)
     os.rename(path, old)
     os.rename(new, path)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_running(temporary: Path) -> bool:
-    """Whether the process that made a temporary directory is alive."""
-    suffix = temporary.name.rpartition(".")[2]
-    return suffix.isdigit() and Path("/proc", suffix).exists()
+def _remove_stale(path: Path) -> None:
+    """Remove what killed processes have left beside ``path``."""
+    for stale in path.parent.glob(f".{glob.escape(path.name)}.tmp.*"):
+        process = stale.name.rpartition(".")[2]
+        if process.isdigit() and not Path("/proc", process).exists():
+            if stale.is_dir() and not stale.is_symlink():
+                shutil.rmtree(stale, ignore_errors=True)
+            else:
+                stale.unlink(missing_ok=True)

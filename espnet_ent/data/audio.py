@@ -12,9 +12,11 @@ import numpy as np
 import soundfile
 
 from espnet_ent.errors import AudioError
+from espnet_ent.frames import seconds_to_samples
 
 _ARK_ENTRY = re.compile(r"^(?P<path>.+\.ark):(?P<offset>\d+)$")
-_RIFF_SIZES_UNKNOWN = (0, 0xFFFFFFFF)  # written by programs that stream into a pipe
+_UNKNOWN_SIZE = 0x7FFFF000  # programs that stream into a pipe write this or more as the size of the data
+_PCM16_SCALE = 32768
 
 
 @dataclass(frozen=True)
@@ -68,8 +70,8 @@ def read_audio(
         rate = file.samplerate
         if rate != sample_rate and not resample:
             raise AudioError("wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz")
-        first = 0 if start is None else int(start * rate + 0.5)
-        last = file.frames if end is None else min(file.frames, int(end * rate + 0.5))
+        first = 0 if start is None else seconds_to_samples(start, rate)
+        last = file.frames if end is None else min(file.frames, seconds_to_samples(end, rate))
         try:
             file.seek(first)
             samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
@@ -77,7 +79,7 @@ def read_audio(
             raise AudioError("audio can't be decoded", where=source, got=error) from None
     if len(samples) < last - first or len(samples) == 0:
         raise AudioError(
-            "audio is truncated or empty", where=source, expected=f"{last - first} samples", got=len(samples)
+            "audio is truncated or empty", where=source, expected=f"{max(1, last - first)} samples", got=len(samples)
         )
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.all(np.isfinite(mono)):
@@ -87,6 +89,19 @@ def read_audio(
 
         mono = soxr.resample(mono, rate, sample_rate)
     return np.ascontiguousarray(mono, dtype=np.float32)
+
+
+def to_pcm16(samples: np.ndarray) -> np.ndarray:
+    """int16 (num_samples,) of float samples; what was read from 16 bits comes out unchanged.
+
+    Values outside [-1, 1) are clipped; libsndfile's flac encoder fails on them.
+    """
+    return np.clip(np.rint(samples * _PCM16_SCALE), -_PCM16_SCALE, _PCM16_SCALE - 1).astype(np.int16)
+
+
+def write_pcm16(path: str | Path, samples: np.ndarray, sample_rate: int, audio_format: str) -> None:
+    """Write float samples (num_samples,) to a ``wav`` or ``flac`` file of 16 bits a sample."""
+    soundfile.write(path, to_pcm16(samples), sample_rate, format=audio_format, subtype="PCM_16")
 
 
 def _open(source: str) -> soundfile.SoundFile:
@@ -104,7 +119,7 @@ def _open(source: str) -> soundfile.SoundFile:
                 data = _ark_bytes(file, int(entry["offset"]), source)
                 opened = soundfile.SoundFile(io.BytesIO(data))
             else:
-                _check_riff(file, source)
+                _check_wav(file, source)
                 opened = soundfile.SoundFile(str(path))
     except soundfile.LibsndfileError as error:
         raise AudioError("not an audio file", where=source, got=error.error_string) from None
@@ -114,21 +129,31 @@ def _open(source: str) -> soundfile.SoundFile:
     return opened
 
 
-def _check_riff(file: io.BufferedReader, source: str) -> None:
-    """libsndfile reads a truncated wav without an error; its header tells the length it should have."""
+def _check_wav(file: io.BufferedReader, source: str) -> None:
+    """Refuse a wav file that is shorter than its header says: libsndfile reads it without an error."""
     header = file.read(12)
     if len(header) == 0:
         raise AudioError("audio file has no content", where=source)
     if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
         return
-    (promised,) = struct.unpack("<I", header[4:8])
     size = file.seek(0, io.SEEK_END)
-    if promised not in _RIFF_SIZES_UNKNOWN and size < promised + 8:
-        raise AudioError("wav file is truncated", where=source, expected=f"{promised + 8} bytes", got=f"{size} bytes")
+    position = len(header)
+    while position + 8 <= size:
+        file.seek(position)
+        name, chunk_size = struct.unpack("<4sI", file.read(8))
+        position += 8 + chunk_size + chunk_size % 2  # chunks are padded to an even length
+        if name == b"data":
+            promised = position - chunk_size % 2
+            if chunk_size < _UNKNOWN_SIZE and size < promised:
+                raise AudioError(
+                    "wav file is truncated", where=source, expected=f"{promised} bytes", got=f"{size} bytes"
+                )
+            return
+    raise AudioError("wav file is truncated", where=source, expected="a data chunk", got=f"{size} bytes")
 
 
 def _ark_bytes(file: io.BufferedReader, offset: int, source: str) -> bytes:
-    """The audio bytes of an ark entry: kaldiio writes ``AUDIO``, the size, then a wav or flac file; Kaldi a bare wav."""
+    """The audio file in an ark entry: kaldiio writes ``AUDIO``, its size and the file; Kaldi a bare wav file."""
     file.seek(offset)
     magic = file.read(4)
     if magic == b"RIFF":

@@ -1,15 +1,16 @@
 """Kaldi-style data directories.
 
 ``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [utt2num_samples]``; all sorted by
-identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval, ``<utt> <start> <end> <label>`` in seconds
-from the utterance's start; where the file exists, an utterance without a line is neutral throughout. ``emo_words`` holds
-``<utt> <first word> <last word> <label>``.
+identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval, ``<utt> <start> <end> <label>`` in
+seconds from the utterance's start; where the file exists, an utterance without a line is neutral throughout.
+``emo_words`` holds ``<utt> <first word> <last word> <label>``.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TypeVar
 
@@ -132,7 +133,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
                 emo_words=None if emo_words is None else emo_words.get(utt_id, ()),
                 start=start,
                 end=end,
-                num_samples=None if num_samples is None else int(_entry(path / "utt2num_samples", num_samples, utt_id)),
+                num_samples=None if num_samples is None else _count(path / "utt2num_samples", num_samples, utt_id),
             )
         )
     return utterances
@@ -146,6 +147,13 @@ def _entry(path: Path, table: dict[str, str], key: str) -> str:
     if key not in table:
         raise DataError("identifier is missing", where=path, got=key, next_step="run ent_validate for a full list")
     return table[key]
+
+
+def _count(path: Path, table: dict[str, str], key: str) -> int:
+    value = _entry(path, table, key)
+    if not value.isdecimal():
+        raise DataError("not a number of samples", where=f"{path}: {key}", got=repr(value))
+    return int(value)
 
 
 def _source(path: Path, utt_id: str, segments: dict[str, str] | None) -> tuple[str, float | None, float | None]:
@@ -178,7 +186,11 @@ def write_data_dir(path: str | Path, utterances: Iterable[Utterance]) -> None:
 def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
     """Write the files of a data directory into an existing directory; raises as :func:`write_data_dir`."""
     utterances = sorted(utterances, key=lambda utterance: utterance.utt_id.encode())
-    for previous, utterance in zip(utterances, utterances[1:], strict=False):
+    for utterance in utterances:
+        for name in (utterance.utt_id, utterance.speaker):
+            if len(name.split()) != 1 or name.strip() != name:
+                raise DataError("a name is empty or holds white space", where=directory, got=repr(name))
+    for previous, utterance in pairwise(utterances):
         if previous.utt_id == utterance.utt_id:
             raise DataError("utterance occurs twice", where=directory, got=utterance.utt_id)
     spk2utt: dict[str, list[str]] = defaultdict(list)
@@ -194,17 +206,11 @@ def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
     if _all_have(directory, utterances, "num_samples"):
         _write(directory / "utt2num_samples", [f"{u.utt_id} {u.num_samples}" for u in utterances])
     if _all_have(directory, utterances, "emo_segments"):
-        _write(
-            directory / "emo_segments",
-            [
-                f"{u.utt_id} {segment.start:.4f} {segment.end:.4f} {segment.label}"
-                for u in utterances
-                for segment in u.emo_segments or ()
-            ],
-        )
+        segments = [f"{u.utt_id} {_segment_text(s)}" for u in utterances for s in u.emo_segments or ()]
+        _write(directory / "emo_segments", segments)
     if _all_have(directory, utterances, "emo_words"):
-        spans = [(u.utt_id, span) for u in utterances for span in u.emo_words or ()]
-        _write(directory / "emo_words", [f"{i} {span.first} {span.last} {span.label}" for i, span in spans])
+        spans = [f"{u.utt_id} {_span_text(s)}" for u in utterances for s in u.emo_words or ()]
+        _write(directory / "emo_words", spans)
 
 
 def _audio_lines(directory: Path, utterances: Sequence[Utterance]) -> list[str]:
@@ -233,6 +239,22 @@ def _write(path: Path, lines: Sequence[str]) -> None:
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
-def one_line_segments(segments: Sequence[EmotionSegment]) -> str:
-    """Emotion segments as one value of ``utt2emo_segments``: ``s e label s e label ...``, or ``none``."""
-    return " ".join(f"{s.start:.4f} {s.end:.4f} {s.label}" for s in segments) or "none"
+def write_one_line_forms(directory: Path, utterances: Sequence[Utterance]) -> None:
+    """Write ``utt2emo_segments`` and ``utt2emo_words``, which ESPnet's loader reads as text, where these are known.
+
+    One line an utterance: ``<utt> s e label s e label ...``, or ``<utt> none``.
+    """
+    if _all_have(directory, utterances, "emo_segments"):
+        lines = [(u.utt_id, [_segment_text(s) for s in u.emo_segments or ()]) for u in utterances]
+        _write(directory / "utt2emo_segments", [f"{i} {' '.join(spans) or 'none'}" for i, spans in lines])
+    if _all_have(directory, utterances, "emo_words"):
+        lines = [(u.utt_id, [_span_text(s) for s in u.emo_words or ()]) for u in utterances]
+        _write(directory / "utt2emo_words", [f"{i} {' '.join(spans) or 'none'}" for i, spans in lines])
+
+
+def _segment_text(segment: EmotionSegment) -> str:
+    return f"{segment.start:.4f} {segment.end:.4f} {segment.label}"
+
+
+def _span_text(span: WordSpan) -> str:
+    return f"{span.first} {span.last} {span.label}"

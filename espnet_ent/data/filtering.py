@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_directory
-from espnet_ent.data.datadir import one_line_segments, read_data_dir, write_tables
+from espnet_ent.data.datadir import read_data_dir, write_one_line_forms, write_tables
 from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.errors import DataError
+from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.frames import samples_to_seconds
 
 DROPPED = "dropped"
@@ -57,8 +56,13 @@ def filter_data_dir(
         sample_rate: Samples a second.
 
     Raises:
+        ConfigError: If the shortest duration is not below the longest.
         DataError: If lengths are missing, or nothing is left.
     """
+    if not 0 <= min_seconds < max_seconds:
+        raise ConfigError(
+            "no duration can pass", where="--min_wav_duration, --max_wav_duration", got=(min_seconds, max_seconds)
+        )
     utterances = read_data_dir(data)
     kept: list[Utterance] = []
     dropped: list[tuple[Utterance, str]] = []
@@ -79,9 +83,10 @@ def filter_data_dir(
     if not is_made_from(out, made_from):
         with atomic_directory(out) as root:
             write_tables(root, kept)
-            _write_one_line_forms(root, kept)
+            write_one_line_forms(root, kept)
             for name in ("feats_type", "audio_format"):
-                (root / name).write_bytes(Path(data, name).read_bytes())
+                if Path(data, name).is_file():
+                    (root / name).write_bytes(Path(data, name).read_bytes())
             lines = [f"{utterance.utt_id} {utterance.emotion} {reason}\n" for utterance, reason in dropped]
             (root / DROPPED).write_text("".join(lines), encoding="utf-8")
             write_provenance(root, made_from)
@@ -102,13 +107,3 @@ def _reason_to_drop(
     if duration > limits[1]:
         return "long"
     return None if utterance.text else "empty"
-
-
-def _write_one_line_forms(root: Path, utterances: Sequence[Utterance]) -> None:
-    if utterances[0].emo_segments is not None:
-        lines = [f"{u.utt_id} {one_line_segments(u.emo_segments or ())}\n" for u in utterances]
-        (root / "utt2emo_segments").write_text("".join(lines), encoding="utf-8")
-    if utterances[0].emo_words is not None:
-        words = [(u.utt_id, " ".join(f"{s.first} {s.last} {s.label}" for s in u.emo_words or ())) for u in utterances]
-        text = "".join(f"{utt_id} {spans or 'none'}\n" for utt_id, spans in words)
-        (root / "utt2emo_words").write_text(text, encoding="utf-8")

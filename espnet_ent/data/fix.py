@@ -8,7 +8,7 @@ from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.datadir import write_one_line_forms, write_tables
-from espnet_ent.data.scanning import ScannedDirectory, ValidationConfig
+from espnet_ent.data.scanning import SEVERAL_ROWS, ScannedDirectory, ValidationConfig
 from espnet_ent.data.tables import Table
 from espnet_ent.data.utterance import Utterance, WordSpan
 from espnet_ent.data.validate import scan_data_dir
@@ -71,7 +71,7 @@ def fix_data_dir(
     for defect in scanned.defects:
         if defect.warning:
             continue
-        if defect.repairable or (defect.line is not None and not defect.utt_ids):
+        if defect.repairable:
             repaired.append(str(defect))
         elif defect.utt_ids:
             dropped.extend((utt_id, str(defect)) for utt_id in defect.utt_ids)
@@ -102,13 +102,14 @@ class _Utterances:
     def __init__(self, scanned: ScannedDirectory) -> None:
         self._scanned = scanned
         self._rows = {name: table.by_key() for name, table in scanned.tables.items()}
-        self._spans = {
-            name: _group(scanned.tables[name]) for name in ("emo_segments", "emo_words") if name in scanned.tables
-        }
+        self._spans = {name: _group(scanned.tables[name]) for name in SEVERAL_ROWS if name in scanned.tables}
 
     def of(self, utt_ids: Iterable[str]) -> list[Utterance]:
-        """The utterances with these identifiers."""
-        return [self._one(utt_id) for utt_id in utt_ids]
+        """The utterances with these identifiers; lengths only if all are known."""
+        utterances = [self._one(utt_id) for utt_id in utt_ids]
+        if all(utterance.num_samples is not None for utterance in utterances):
+            return utterances
+        return [replace(utterance, num_samples=None) for utterance in utterances]
 
     def _value(self, name: str, key: str) -> str | None:
         return self._rows[name][key].value if name in self._rows else None
@@ -139,9 +140,10 @@ class _Utterances:
         """The counted length where the directory has counts, counted anew where audio was looked at."""
         if "utt2num_samples" not in self._rows:
             return None
-        counted = self._scanned.num_samples.get(utt_id)
+        if utt_id in self._scanned.lengths:
+            return self._scanned.lengths[utt_id][0]
         row = self._rows["utt2num_samples"].get(utt_id)
-        return counted if counted is not None or row is None else int(row.value)
+        return None if row is None else int(row.value)
 
 
 def _group(table: Table) -> dict[str, list[list[str]]]:

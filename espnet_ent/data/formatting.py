@@ -9,10 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import kaldiio
-import soundfile
+import numpy as np
 
 from espnet_ent.data.atomic import atomic_directory
-from espnet_ent.data.audio import read_audio
+from espnet_ent.data.audio import read_audio, to_pcm16, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
@@ -84,35 +84,30 @@ def format_data_dir(
     return True
 
 
-def _read(utterance: Utterance, sample_rate: int):
+def _read(utterance: Utterance, sample_rate: int) -> np.ndarray:
     return read_audio(utterance.audio, sample_rate, start=utterance.start, end=utterance.end)
 
 
 def _write_file(utterance: Utterance, target: _Target) -> list[Utterance]:
     samples = _read(utterance, target.sample_rate)
     name = f"{utterance.utt_id}.{target.audio_format}"
-    soundfile.write(target.temporary / name, samples, target.sample_rate, subtype="PCM_16")
+    write_pcm16(target.temporary / name, samples, target.sample_rate, target.audio_format)
     return [_dumped(utterance, str(target.final / name), len(samples))]
 
 
 def _write_shard(job: tuple[int, Sequence[Utterance]], target: _Target) -> list[Utterance]:
     number, utterances = job
     name = f"data_{number}.{target.audio_format}"
-    scp = target.temporary / f"{name}.scp"
-    lengths = {}
-    spec = f"ark,scp:{target.temporary / name},{scp}"
     options = {"format": target.audio_format.removesuffix(".ark"), "subtype": "PCM_16"}
-    with kaldiio.WriteHelper(spec, write_function="soundfile", write_kwargs=options) as writer:
+    dumped = []
+    with (target.temporary / name).open("wb") as ark:
         for utterance in utterances:
             samples = _read(utterance, target.sample_rate)
-            lengths[utterance.utt_id] = len(samples)
-            writer(utterance.utt_id, (target.sample_rate, samples))
-    offsets = {}
-    for line in scp.read_text(encoding="utf-8").splitlines():
-        utt_id, entry = line.split(maxsplit=1)
-        offsets[utt_id] = entry.rpartition(":")[2]
-    scp.unlink()
-    return [_dumped(u, f"{target.final / name}:{offsets[u.utt_id]}", lengths[u.utt_id]) for u in utterances]
+            offset = ark.tell() + len(f"{utterance.utt_id} ".encode())
+            entry = {utterance.utt_id: (target.sample_rate, to_pcm16(samples))}
+            kaldiio.save_ark(ark, entry, write_function="soundfile", write_kwargs=options)
+            dumped.append(_dumped(utterance, f"{target.final / name}:{offset}", len(samples)))
+    return dumped
 
 
 def _dumped(utterance: Utterance, audio: str, num_samples: int) -> Utterance:

@@ -9,11 +9,10 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import soundfile
 import soxr
 
 from espnet_ent.data.atomic import atomic_directory
-from espnet_ent.data.audio import read_audio
+from espnet_ent.data.audio import read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
@@ -93,7 +92,7 @@ def _perturb_one(job: tuple[Utterance, float], temporary: Path, final: Path, sam
             emo_segments=_scaled(utterance.emo_segments, factor, len(samples), sample_rate),
         )
         name = f"{utterance.utt_id}.wav"
-    soundfile.write(temporary / name, samples, sample_rate, subtype="PCM_16")
+    write_pcm16(temporary / name, samples, sample_rate, "wav")
     return replace(utterance, audio=str(final / name), start=None, end=None, num_samples=len(samples))
 
 
@@ -106,4 +105,5 @@ def _scaled(
     return tuple(
         EmotionSegment(segment.start / factor, min(segment.end / factor, duration), segment.label)
         for segment in segments
+        if segment.start / factor < duration
     )

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 
 PUNCTUATION = '[].,?!-:;"'
-"""Characters that transcripts lose, as in the ENT reference."""
+"""Characters that transcripts lose, as in the ENT reference. A space takes their place, so that ``no--wait`` stays
+two words."""
 _TAG = re.compile(r"\[[^\]]*\]")
-_TO_SPACE = str.maketrans(dict.fromkeys(PUNCTUATION, " "))
+_PLAIN = str.maketrans({**dict.fromkeys(PUNCTUATION + "“”„«»…–—", " "), **dict.fromkeys("‘’ʼ`´", "'")})
 TAG_POLICIES = ("strip", "keep")
 
 
 def normalize_text(text: str, tags: str = "strip") -> str:
-    """Upper case, without punctuation, single spaces.
+    """Upper case, without punctuation, single spaces; typographic apostrophes become plain ones.
 
     Args:
         text: A transcript as its corpus writes it.
@@ -36,4 +37,4 @@ def normalize_text(text: str, tags: str = "strip") -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.translate(_TO_SPACE).upper().split())
+    return " ".join(text.translate(_PLAIN).upper().split())

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_directory, atomic_write_text
 from espnet_ent.data.datadir import read_table
-from espnet_ent.data.tokens import BLANK, SOS_EOS, UNKNOWN, CharTokenizer, TokenList, build_tokenizer
+from espnet_ent.data.tokens import BLANK, SOS_EOS, UNKNOWN, CharTokenizer, TokenList
 from espnet_ent.errors import ConfigError, DataError
 
 
@@ -33,8 +33,8 @@ class TokenListConfig:
 def make_token_list(texts: Sequence[str], out: str | Path, config: TokenListConfig) -> TokenList:
     """Write ``tokens.txt`` (and ``bpe.model``) to a directory.
 
-    Tokens are sorted by falling count, then by character code; ``<blank>`` and ``<unk>`` come first,
-    ``<sos/eos>`` last, as in ESPnet.
+    ``<blank>`` and ``<unk>`` come first, ``<sos/eos>`` last, as in ESPnet; characters are sorted by falling count,
+    then by code, units of sentencepiece stand in its order.
 
     Raises:
         ConfigError: If the type is unknown, or the text does not allow ``nbpe`` tokens.
@@ -49,8 +49,7 @@ def make_token_list(texts: Sequence[str], out: str | Path, config: TokenListConf
         raise ConfigError("unknown token_type", expected="char or bpe", got=repr(config.token_type))
     with atomic_directory(out) as root:
         _train_sentencepiece(texts, root / "bpe.model", config)
-        tokenizer = build_tokenizer("bpe", root / "bpe.model")
-        return _write_tokens(root, _by_count(tokenizer.text2tokens, texts))
+        return _write_tokens(root, _pieces(root / "bpe.model"))
 
 
 def read_texts(data_dirs: Iterable[str | Path]) -> list[str]:
@@ -62,9 +61,21 @@ def read_texts(data_dirs: Iterable[str | Path]) -> list[str]:
     return [text for data in data_dirs for text in read_table(Path(data) / "text").values()]
 
 
-def _by_count(text2tokens, texts: Sequence[str]) -> list[str]:
+def _by_count(text2tokens: Callable[[str], list[str]], texts: Sequence[str]) -> list[str]:
     counts = Counter(token for text in texts for token in text2tokens(text))
     return sorted(counts, key=lambda token: (-counts[token], token))
+
+
+def _pieces(model: Path) -> list[str]:
+    """Units of a sentencepiece model, without its own marks of sentence start, end and the unknown."""
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_file=str(model))
+    return [
+        processor.id_to_piece(index)
+        for index in range(processor.get_piece_size())
+        if not (processor.is_control(index) or processor.is_unknown(index))
+    ]
 
 
 def _write_tokens(directory: Path, tokens: Sequence[str]) -> TokenList:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
+from espnet_ent.data.datadir import read_lines
 from espnet_ent.errors import ConfigError, DataError
 
 BLANK = "<blank>"
@@ -135,7 +136,7 @@ class TokenList:
         """Read a file with one token a line."""
         if not Path(path).is_file():
             raise DataError("token list is missing", where=path, next_step="rerun stage 5 (token list)")
-        return cls(tuple(Path(path).read_text(encoding="utf-8").split("\n")[:-1]))
+        return cls(tuple(read_lines(path)))
 
     @classmethod
     def from_config(cls, value: str | Path | Sequence[str]) -> TokenList:

@@ -75,6 +75,7 @@ def scan_data_dir(
             scanned.missing.append(Defect(path / name, None, "file is missing", repairable=repairable))
     if not scanned.utt_ids():
         scanned.missing.append(Defect(path, None, "no utterance in this directory"))
+    _check_identifiers(scanned)
     _check_coverage(scanned)
     _check_speakers(scanned)
     _check_text(scanned, config)
@@ -83,6 +84,14 @@ def scan_data_dir(
     check_emo_segments(scanned, config)
     check_emo_words(scanned, config)
     return scanned
+
+
+def _check_identifiers(scanned: ScannedDirectory) -> None:
+    """Stage 3 names audio files after utterances."""
+    for table in scanned.utterance_tables.values():
+        for row in table.rows:
+            if "/" in row.key:
+                table.add(row, f"identifier {row.key!r} can't be a file name", row.key)
 
 
 def _check_coverage(scanned: ScannedDirectory) -> None:

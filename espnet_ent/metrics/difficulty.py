@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from espnet_ent.data.audio import read_audio
+from espnet_ent.data.datadir import read_data_dir
 from espnet_ent.errors import DataError
+from espnet_ent.labels import EmotionInventory
 
 _FRAME_PERIOD_MS = 10.0
 _F0_FLOOR, _F0_CEILING = 60.0, 500.0
@@ -32,6 +36,22 @@ class EmotionSample:
     samples: np.ndarray
     text: str
     emotion: int
+
+
+def read_emotion_samples(data: str | Path, emotions: EmotionInventory, sample_rate: int) -> list[EmotionSample]:
+    """Read a data directory with audio, ``text`` and ``utt2emo``.
+
+    Raises:
+        DataError: If text or emotions are missing, or the directory is faulty.
+    """
+    samples = []
+    for utterance in read_data_dir(data):
+        if utterance.text is None or utterance.emotion is None:
+            raise DataError("text or utt2emo is missing", where=data)
+        audio = read_audio(utterance.audio, sample_rate, start=utterance.start, end=utterance.end)
+        label = emotions.index(utterance.emotion, where=utterance.utt_id)
+        samples.append(EmotionSample(audio, utterance.text, label))
+    return samples
 
 
 def prosody_features(samples: np.ndarray, sample_rate: int, text: str) -> np.ndarray:

@@ -18,6 +18,7 @@ SAMPLE_RATE = 16000
 _SILENCE = 200 / 32768  # eSpeak NG ends phrases with near-silence; what lies below this is cut off
 _BREATH_BANDPASS = [1.0, -0.7]  # aspiration noise is stronger at high frequencies
 _REFERENCE_RMS = 0.06
+_ROUGHNESS_HZ = (30.0, 40.0)  # slower than the pitch: heard as a rough voice
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,9 @@ def _shape(
     rms = np.sqrt(np.mean(samples**2)) + 1e-9
     samples = samples / rms * _REFERENCE_RMS
     envelope = np.sqrt(lfilter([0.01], [1.0, -0.99], samples**2))
+    time = np.arange(len(samples)) / SAMPLE_RATE
+    phase = 2 * np.pi * (rng.uniform(*_ROUGHNESS_HZ) * time + rng.uniform())
+    samples = samples * (1 - np.clip(prosody.roughness, 0, 0.9) * (0.5 + 0.5 * np.cos(phase)))
     breath = lfilter(_BREATH_BANDPASS, [1.0], rng.standard_normal(len(samples)))
     samples = samples + breath * envelope * 10 ** (prosody.breath_db / 20)
     return samples * 10 ** ((speaker.level_db + prosody.level_db) / 20)

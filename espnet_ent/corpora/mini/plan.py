@@ -65,7 +65,10 @@ class PlannedUtterance:
 
 
 def plan_corpus(seed: int, size: MiniSize) -> list[PlannedUtterance]:
-    """All utterances of the IEMOCAP-like part and both ZED-like parts; no two share a sentence."""
+    """All utterances of the IEMOCAP-like part and both ZED-like parts.
+
+    Sessions and ZED-like parts share no sentence.
+    """
     stream = SentenceStream(random.Random(f"{seed}/sentences"))
     planned = [
         utterance for session in range(1, NUM_SESSIONS + 1) for utterance in _plan_session(session, seed, size, stream)
@@ -77,15 +80,11 @@ def plan_corpus(seed: int, size: MiniSize) -> list[PlannedUtterance]:
 
 def _plan_session(session: int, seed: int, size: MiniSize, stream: SentenceStream) -> list[PlannedUtterance]:
     rng = random.Random(f"{seed}/session/{session}")
-    half = size.per_class // 2
-    labels = ["neu", "ang", "sad"] * size.per_class + ["hap", "exc"] * half
-    labels += [list(_UNUSED_LABELS)[i % len(_UNUSED_LABELS)] for i in range(size.unused_per_session)]
-    rng.shuffle(labels)
     speakers = {
         sex: make_speaker(f"Ses{session:02d}{sex}", sex == "F", 2 * session + (sex == "M"), seed) for sex in "FM"
     }
     planned = []
-    for number, label in enumerate(labels):
+    for number, (label, sentence) in enumerate(_script(size, stream, rng)):
         dialog_number = number % _DIALOGS_PER_SESSION
         kind = "impro" if dialog_number % 4 < 2 else "script"
         dialog = f"Ses{session:02d}{'FM'[dialog_number // 4]}_{kind}{dialog_number % 4 + 1:02d}"
@@ -96,10 +95,27 @@ def _plan_session(session: int, seed: int, size: MiniSize, stream: SentenceStrea
                 group=(f"Session{session}", dialog),
                 label=label,
                 speaker=speakers[sex],
-                phrases=_phrases_of_label(label, stream.draw(_draw_num_phrases(rng)), rng),
+                phrases=_phrases_of_label(label, sentence, rng),
             )
         )
     return planned
+
+
+def _script(size: MiniSize, stream: SentenceStream, rng: random.Random) -> list[tuple[str, Sentence]]:
+    """Labels and sentences of a session, shuffled.
+
+    Every sentence is spoken once in each of the four classes: words tell nothing about the emotion, not even to a model
+    that knows its training sentences by heart.
+    """
+    script = []
+    for number in range(size.per_class):
+        sentence = stream.draw(_draw_num_phrases(rng))
+        script += [(label, sentence) for label in ("neu", "ang", "sad", ("hap", "exc")[number % 2])]
+    labels = list(_UNUSED_LABELS)
+    for number in range(size.unused_per_session):
+        script.append((labels[number % len(labels)], stream.draw(_draw_num_phrases(rng))))
+    rng.shuffle(script)
+    return script
 
 
 def _draw_num_phrases(rng: random.Random) -> int:

@@ -17,6 +17,7 @@ class Prosody:
         level_db: Gain in dB.
         tilt: Added to the coefficient of the speaker's one-zero filter (negative is brighter, tenser).
         breath_db: Level of aspiration noise relative to the speech, in dB.
+        roughness: Depth of a fast modulation of the amplitude (0 to 1); below 0 counts as 0.
     """
 
     rate: float
@@ -25,19 +26,20 @@ class Prosody:
     level_db: float
     tilt: float
     breath_db: float
+    roughness: float
 
 
-# Centres of the four classes. Anger and happiness are close in pitch, energy and rate (arousal) and differ in the
-# spectrum, as in real speech; sadness is close to neutral. ``exc`` is happiness with more arousal.
+# Centres of the four classes. Anger and happiness are close in pitch, energy and rate (arousal) and differ in voice
+# quality, as in real speech; sadness is close to neutral. ``exc`` is happiness with more arousal.
 _CENTRES = {
-    "neu": Prosody(rate=1.00, pitch=0, pitch_range=1.00, level_db=0.0, tilt=0.00, breath_db=-40),
-    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.22, breath_db=-36),
-    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.26, breath_db=-36),
-    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.60, breath_db=-40),
-    "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-26),
+    "neu": Prosody(rate=1.00, pitch=0, pitch_range=1.00, level_db=0.0, tilt=0.00, breath_db=-40, roughness=0.0),
+    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.30, breath_db=-40, roughness=0.0),
+    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.35, breath_db=-40, roughness=0.1),
+    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.50, breath_db=-36, roughness=0.5),
+    "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-20, roughness=0.0),
 }
 EMOTIONS = tuple(_CENTRES)
-_SPREAD = Prosody(rate=0.04, pitch=2.5, pitch_range=0.15, level_db=1.5, tilt=0.06, breath_db=2.0)
+_SPREAD = Prosody(rate=0.04, pitch=2.5, pitch_range=0.15, level_db=1.5, tilt=0.06, breath_db=2.0, roughness=0.08)
 
 
 def sample_prosody(emotion: str, rng: random.Random) -> Prosody:

@@ -4,7 +4,7 @@ from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE, SpokenPhrase, render,
 from espnet_ent.corpora.mini.prosody import EMOTIONS, Prosody, sample_prosody
 from espnet_ent.corpora.mini.speakers import NOISE_FREE_VOICES, make_speaker
 
-FLAT = Prosody(rate=1.0, pitch=0, pitch_range=1.0, level_db=0.0, tilt=0.0, breath_db=-60)
+FLAT = Prosody(rate=1.0, pitch=0, pitch_range=1.0, level_db=0.0, tilt=0.0, breath_db=-60, roughness=0.0)
 SOURCE_RATE = 22050
 
 

@@ -1,0 +1,44 @@
+# make demo: train, decode and score ENT and FENT on the mini corpus.  make test: the whole suite.  make help: the rest.
+# VENV=dir uses (or makes) another environment than .venv; PYTHON=... chooses the interpreter of a new one.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+VENV ?= .venv
+PYTHON ?=
+PYTEST_ARGS ?=
+RUN := "$(VENV)/bin/python" -m
+
+.PHONY: help env demo test lint format bench doctor
+
+help:
+	@echo "make env     install the locked versions into $(VENV)"
+	@echo "make demo    make the mini corpus, train ENT and FENT on the CPU, decode, score, print the results"
+	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
+	@echo "make lint    check Python and shell code"
+	@echo "make format  reformat Python code"
+	@echo "make bench   measure speed and memory"
+	@echo "make doctor  check this machine and the environment"
+
+env:
+	@PYTHON="$(PYTHON)" tools/install.sh "$(VENV)"
+
+demo: env
+	@VENV="$$(cd "$(VENV)" && pwd)" egs2/mini_ent/ent1/demo.sh
+
+test: env
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS)
+
+lint: env
+	@$(RUN) ruff check --quiet .
+	@$(RUN) ruff format --check --quiet . || { echo "next: make format" >&2; exit 1; }
+	@find egs2 tools .ci -type f \( -name '*.sh' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
+
+format: env
+	@$(RUN) ruff check --fix --quiet .
+	@$(RUN) ruff format --quiet .
+
+bench: env
+	@if [ ! -e benchmarks/__main__.py ]; then echo "bench: error: there are no benchmarks yet" >&2; exit 2; fi
+	@$(RUN) benchmarks
+
+doctor: env
+	@$(RUN) espnet_ent.bin.ent_doctor

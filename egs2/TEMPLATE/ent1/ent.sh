@@ -1,0 +1,334 @@
+#!/usr/bin/env bash
+# Joint speech recognition and emotion recognition: data preparation to scoring, stages numbered as in ESPnet's asr.sh.
+# shellcheck disable=SC2034  # parse_options.sh sets the options, and some are read by name
+set -euo pipefail
+. utils/log.sh
+. ./path.sh
+. ./cmd.sh
+
+help_message="Usage: $0 [--option value ...]
+
+  --stage 1 --stop_stage 13 --skip_stages \"2 6\"   which stages to run
+  --skip_data_prep false --skip_train false --skip_eval false
+  --ngpu 0 --num_nodes 1 --nj 2 --inference_nj 2 --gpu_inference false --python python
+  --dumpdir dump --expdir exp
+  --train_set train --valid_set dev --test_sets \"test\" --local_data_opts \"\" --eval_valid_set false
+  --speed_perturb_factors \"0.9 1.0 1.1\" --audio_format flac|wav|flac.ark|wav.ark --fs 16000
+  --min_wav_duration 0.1 --max_wav_duration 20
+  --token_type char|bpe --nbpe 100 --bpemode unigram --bpe_train_text FILE --nlsyms_txt FILE
+  --feats_type raw --feats_normalize global_mvn|utterance_mvn|none
+  --ent_config FILE --ent_args \"\" --ent_tag NAME --ent_exp DIR --ent_stats_dir DIR
+  --pretrained_model FILE --ignore_init_mismatch false
+  --inference_config FILE --inference_args \"\" --inference_tag NAME --inference_ent_model valid.loss.ave.pth
+  --score_opts \"\" --local_score_opts \"\""
+
+# Which stages
+stage=1
+stop_stage=13
+skip_stages=
+skip_data_prep=false
+skip_train=false
+skip_eval=false
+skip_packing=true
+skip_upload_hf=true
+# Machine
+ngpu=0
+num_nodes=1
+nj=2
+inference_nj=2
+gpu_inference=false
+python=python
+# Directories
+dumpdir=dump
+expdir=exp
+# Data
+train_set=train
+valid_set=dev
+test_sets="test"
+local_data_opts=
+eval_valid_set=false
+speed_perturb_factors=
+audio_format=flac
+fs=16000
+min_wav_duration=0.1
+max_wav_duration=20
+lang=en
+# Tokens
+token_type=char
+nbpe=100
+bpemode=unigram
+bpe_train_text=
+bpe_nlsyms=
+nlsyms_txt=none
+cleaner=none
+# Language model
+use_lm=false
+lm_config=
+lm_args=
+lm_exp=
+lm_tag=
+inference_lm=
+lm_init_predictor=false
+# Model
+feats_type=raw
+feats_normalize=global_mvn
+ent_config=
+ent_args=
+ent_tag=
+ent_exp=
+ent_stats_dir=
+ent_speech_fold_length=
+ent_text_fold_length=
+pretrained_model=
+ignore_init_mismatch=false
+download_model=
+# Decoding and scoring
+inference_config=
+inference_args=
+inference_tag=
+inference_ent_model=valid.loss.ave.pth
+score_opts=
+local_score_opts=
+# Model zoo
+hf_repo=
+
+declare -A dropped_options=(
+    [asr_config]=--ent_config [asr_args]=--ent_args [asr_tag]=--ent_tag [asr_exp]=--ent_exp
+    [asr_stats_dir]=--ent_stats_dir [asr_speech_fold_length]=--ent_speech_fold_length
+    [asr_text_fold_length]=--ent_text_fold_length [inference_asr_model]=--inference_ent_model
+    [use_ngram]="--use_lm (no n-gram models here)" [use_word_lm]="--use_lm (no word language models here)"
+    [num_splits_asr]="nothing (data is not split)" [token_listdir]="data/token_list (fixed)"
+    [srctexts]=--bpe_train_text [lm_train_text]="--bpe_train_text for tokens" [asr_text]="text in the data directory"
+    [skip_upload]=--skip_upload_hf [use_streaming]="encoder: contextual_block_transformer in --ent_config"
+)
+run_args=("$@")
+. utils/parse_options.sh
+
+[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] || fail "--stage and --stop_stage are numbers"
+[ "${feats_type}" = raw ] || fail "--feats_type ${feats_type}: only raw is supported"
+for option in lm_config lm_args lm_exp lm_tag inference_lm download_model hf_repo; do
+    [ -z "${!option}" ] || fail "--${option} is not available yet; leave it out"
+done
+for option in use_lm=false lm_init_predictor=false skip_packing=true skip_upload_hf=true; do
+    name=${option%=*}
+    [ "${!name}" = "${option#*=}" ] || fail "--${name} ${!name} is not available yet; leave it ${option#*=}"
+done
+[ "${cleaner}" = none ] || fail "--cleaner ${cleaner}: text is normalised in data preparation; leave it none"
+case "${feats_normalize}" in global_mvn | utterance_mvn | none) ;; *)
+    fail "--feats_normalize: expected global_mvn, utterance_mvn or none, got ${feats_normalize}" ;;
+esac
+
+# Names and places that follow from the options
+data_feats=${dumpdir}/raw
+case "${token_type}" in
+    char) token_dir=data/token_list/char ;;
+    bpe) token_dir=data/token_list/bpe_${bpemode}${nbpe} ;;
+    *) fail "--token_type: expected char or bpe, got ${token_type}" ;;
+esac
+token_list=${token_dir}/tokens.txt
+emotion_list=data/emotion_list
+if [ -z "${ent_tag}" ]; then
+    config_name=$(basename "${ent_config:-default}" .yaml)
+    ent_tag=${config_name}_${feats_type}_${token_type}
+    [ "${token_type}" = bpe ] && ent_tag+="${nbpe}"
+    [ -z "${ent_args}" ] || ent_tag+=$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
+    [ -z "${speed_perturb_factors}" ] || ent_tag+=_sp
+fi
+: "${ent_exp:=${expdir}/ent_${ent_tag}}"
+: "${ent_stats_dir:=${expdir}/ent_stats_${feats_type}_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")}"
+if [ -z "${inference_tag}" ]; then
+    inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
+    [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
+fi
+source_train_set=${train_set}
+[ -z "${speed_perturb_factors}" ] || train_set+=_sp
+[ "${eval_valid_set}" = false ] || test_sets="org/${valid_set} ${test_sets}"
+
+# runs N: whether stage N is asked for.
+runs() {
+    local skipped=" ${skip_stages} "
+    [ "${skip_data_prep}" = false ] || skipped+="1 2 3 4 5 "
+    [ "${skip_train}" = false ] || skipped+="6 7 8 9 10 11 "
+    [ "${skip_eval}" = false ] || skipped+="12 13 "
+    [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ] && [[ ${skipped} != *" $1 "* ]]
+}
+
+# needs FILE STAGE: FILE must be there; STAGE makes it.
+needs() {
+    [ -e "$1" ] || fail "$1 is missing; next: rerun stage $2 (--stage $2)"
+}
+
+# ent COMMAND ARG...: one of this package's commands.
+ent() {
+    local command=$1
+    shift
+    "${python}" -m "espnet_ent.bin.${command}" "$@"
+}
+
+# data_options SET KIND: the three data files of a set, as options of ent_train.
+data_options() {
+    local type=sound
+    [[ ${audio_format} != *.ark ]] || type=kaldi_ark
+    for entry in "wav.scp,speech,${type}" text,text,text utt2emo,emotion,text; do
+        printf '%s\n' "--${2}_data_path_and_name_and_type" "${data_feats}/$1/${entry}"
+    done
+}
+
+# train_arguments: fills the array train_args with what stages 10 and 11 share.
+train_arguments() {
+    needs "${token_list}" 5
+    needs "${emotion_list}" 5
+    needs "${data_feats}/${train_set}/wav.scp" 4
+    needs "${data_feats}/${valid_set}/wav.scp" 4
+    train_args=(--token_type "${token_type}" --token_list "${token_list}" --emotion_list "${emotion_list}" --fs "${fs}")
+    [ "${token_type}" != bpe ] || train_args+=(--bpemodel "${token_dir}/bpe.model")
+    if [ -n "${ent_config}" ]; then
+        [ -f "${ent_config}" ] || fail "--ent_config ${ent_config}: no such file"
+        train_args+=(--config "${ent_config}")
+    fi
+    mapfile -t -O "${#train_args[@]}" train_args < <(data_options "${train_set}" train; data_options "${valid_set}" valid)
+}
+
+train_cmd_of_stage=${train_cmd}
+[ "${ngpu}" -eq 0 ] || train_cmd_of_stage=${cuda_cmd}
+
+if runs 1; then
+    log "stage 1: data preparation"
+    # shellcheck disable=SC2086  # options are words
+    local/data.sh ${local_data_opts}
+    read -ra all_sets <<<"${source_train_set} ${valid_set} ${test_sets#org/"${valid_set}"}"
+    ent ent_validate "${all_sets[@]/#/data/}" --emotion_list "${emotion_list}" --fs "${fs}"
+fi
+
+if runs 2; then
+    if [ -n "${speed_perturb_factors}" ]; then
+        log "stage 2: speed perturbation ${speed_perturb_factors}"
+        needs "data/${source_train_set}/wav.scp" 1
+        # shellcheck disable=SC2086  # factors are words
+        ent ent_perturb --data "data/${source_train_set}" --out "data/${train_set}" --factors ${speed_perturb_factors} \
+            --fs "${fs}" --nj "${nj}"
+    else
+        log "stage 2: speed perturbation skipped (--speed_perturb_factors is empty)"
+    fi
+fi
+
+if runs 3; then
+    log "stage 3: audio to ${data_feats} (${audio_format}, ${fs} Hz)"
+    # shellcheck disable=SC2086  # sets are words
+    for name in "org/${train_set}" "org/${valid_set}" ${test_sets#org/"${valid_set}"}; do
+        needs "data/${name#org/}/wav.scp" 1
+        ent ent_format --data "data/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
+            --fs "${fs}" --nj "${nj}"
+    done
+fi
+
+if runs 4; then
+    log "stage 4: drop utterances of less than ${min_wav_duration} s or more than ${max_wav_duration} s, or without text"
+    for name in "${train_set}" "${valid_set}"; do
+        needs "${data_feats}/org/${name}/wav.scp" 3
+        ent ent_filter --data "${data_feats}/org/${name}" --out "${data_feats}/${name}" --fs "${fs}" \
+            --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}"
+    done
+fi
+
+if runs 5; then
+    log "stage 5: token list and emotion list"
+    needs "${data_feats}/${train_set}/text" 4
+    needs "${emotion_list}" 1
+    token_options=(--token_type "${token_type}" --nbpe "${nbpe}" --bpemode "${bpemode}")
+    [ "${nlsyms_txt}" = none ] || token_options+=(--nlsyms_txt "${nlsyms_txt}")
+    [ -z "${bpe_nlsyms}" ] || token_options+=(--nlsyms "${bpe_nlsyms}")
+    [ -z "${bpe_train_text}" ] || token_options+=(--text "${bpe_train_text}")
+    ent ent_tokens --data "${data_feats}/${train_set}" --out "${token_dir}" --emotion_list "${emotion_list}" \
+        --labelled "${data_feats}/${train_set}" "${data_feats}/${valid_set}" "${token_options[@]}"
+fi
+
+if runs 6 || runs 7 || runs 8; then
+    log "stages 6-8: language model skipped (--use_lm false)"
+fi
+
+if runs 9; then
+    log "stage 9: SSL feature cache skipped (the encoder computes its features in training)"
+fi
+
+if runs 10; then
+    log "stage 10: statistics in ${ent_stats_dir}"
+    train_arguments
+    # shellcheck disable=SC2086  # commands and options are words
+    ${train_cmd} "${ent_stats_dir}/stats.log" "${python}" -m espnet_ent.bin.ent_train --collect_stats true \
+        --output_dir "${ent_stats_dir}" "${train_args[@]}" ${ent_args}
+fi
+
+if runs 11; then
+    log "stage 11: training in ${ent_exp}, log in ${ent_exp}/train.log"
+    train_arguments
+    needs "${ent_stats_dir}/train/speech_shape" 10
+    for kind in train valid; do
+        train_args+=("--${kind}_shape_file" "${ent_stats_dir}/${kind}/speech_shape"
+            "--${kind}_shape_file" "${ent_stats_dir}/${kind}/text_shape")
+    done
+    case "${feats_normalize}" in
+        global_mvn)
+            train_args+=(--normalize global_mvn --normalize_conf "stats_file=${ent_stats_dir}/train/feats_stats.npz")
+            ;;
+        utterance_mvn) train_args+=(--normalize utterance_mvn) ;;
+        none) train_args+=(--normalize none) ;;
+    esac
+    if [ -n "${ent_speech_fold_length}" ]; then
+        train_args+=(--fold_length "${ent_speech_fold_length}" --fold_length "${ent_text_fold_length:-150}")
+    fi
+    if [ -n "${pretrained_model}" ]; then
+        train_args+=(--init_param "${pretrained_model}" --ignore_init_mismatch "${ignore_init_mismatch}")
+    fi
+    trainer=(-m espnet_ent.bin.ent_train)
+    if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
+        trainer=(-m espnet2.bin.launch --cmd "${train_cmd_of_stage}" --log "${ent_exp}/train.log" --ngpu "${ngpu}"
+            --num_nodes "${num_nodes}" --init_file_prefix "${ent_exp}/.dist_init_" --multiprocessing_distributed true
+            -- "${python}" -m espnet_ent.bin.ent_train)
+        # shellcheck disable=SC2086  # options are words
+        "${python}" "${trainer[@]}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
+    else
+        # shellcheck disable=SC2086  # commands and options are words
+        ${train_cmd_of_stage} --show "epoch " --prefix "${ent_tag}" "${ent_exp}/train.log" "${python}" "${trainer[@]}" \
+            --ngpu "${ngpu}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
+    fi
+fi
+
+if runs 12; then
+    log "stage 12: decoding with ${inference_ent_model}"
+    needs "${ent_exp}/config.yaml" 11
+    decode_options=(--exp "${ent_exp}" --inference_ent_model "${inference_ent_model}" --nj "${inference_nj}")
+    [ -z "${inference_config}" ] || decode_options+=(--config "${inference_config}")
+    [ "${gpu_inference}" = false ] || decode_options+=(--device cuda)
+    for name in ${test_sets}; do
+        needs "${data_feats}/${name}/wav.scp" 3
+        # shellcheck disable=SC2086  # options are words
+        ent ent_decode --data "${data_feats}/${name}" --out "${ent_exp}/${inference_tag}/${name}" \
+            "${decode_options[@]}" ${inference_args}
+    done
+fi
+
+if runs 13; then
+    log "stage 13: scoring"
+    for name in ${test_sets}; do
+        needs "${ent_exp}/${inference_tag}/${name}/text" 12
+        # shellcheck disable=SC2086  # options are words
+        ent ent_score --ref "${data_feats}/${name}" --hyp "${ent_exp}/${inference_tag}/${name}" \
+            --emotion_list "${emotion_list}" --train_utt2emo "${data_feats}/${train_set}/utt2emo" \
+            --inference_ent_model "${inference_ent_model}" --out "${ent_exp}/${inference_tag}/${name}/score" ${score_opts}
+    done
+    if [ -x local/score.sh ]; then
+        # shellcheck disable=SC2086  # options are words
+        local/score.sh ${local_score_opts}
+    fi
+    ent ent_report_results --exp "${ent_exp}" --difficulty data/difficulty.json --out "${ent_exp}/RESULTS.md" \
+        --command "./run.sh ${run_args[*]}"
+    log "results in ${ent_exp}/RESULTS.md"
+fi
+
+for later in "14 packing" "15 upload" "16 check"; do
+    if runs "${later%% *}"; then
+        fail "stage ${later%% *} (${later#* }) is not available yet; --stop_stage 13"
+    fi
+done
+log "finished (language: ${lang})"

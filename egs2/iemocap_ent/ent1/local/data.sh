@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Data directories train, dev and test of one fold of IEMOCAP.
+# shellcheck source-path=SCRIPTDIR/..
+set -euo pipefail
+. utils/log.sh
+. ./path.sh
+. ./db.sh
+
+# shellcheck disable=SC2034  # read by parse_options.sh
+help_message="Usage: $0 [--iemocap DIR (default: IEMOCAP in db.sh)] [--fold 1] [--tags strip|keep]"
+iemocap=${IEMOCAP:-}
+fold=1
+tags="strip"
+# shellcheck disable=SC2034
+declare -A dropped_options=()
+. utils/parse_options.sh
+
+[ -n "${iemocap}" ] || fail "IEMOCAP is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR\""
+python -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --fold "${fold}" --tags "${tags}" --out data

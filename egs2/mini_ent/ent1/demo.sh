@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Stages 1 to 13 for ENT and for FENT. The two trainings run side by side, one core each.
+set -euo pipefail
+cd "$(dirname "$0")"
+. utils/log.sh
+. ./path.sh
+
+systems=(ent fent)
+
+./run.sh --stage 1 --stop_stage 10 "$@"
+log "training and decoding of ${systems[*]}, side by side"
+pids=()
+for system in "${systems[@]}"; do
+    ./run.sh --stage 11 --stop_stage 12 --inference_nj 1 --ent_config "conf/train_${system}_mini.yaml" "$@" &
+    pids+=($!)
+done
+trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM
+status=0
+for pid in "${pids[@]}"; do
+    wait "${pid}" || status=$?
+done
+[ "${status}" -eq 0 ] || exit "${status}"
+for system in "${systems[@]}"; do
+    ./run.sh --stage 13 --stop_stage 13 --ent_config "conf/train_${system}_mini.yaml" "$@"
+done
+python -m espnet_ent.bin.ent_report_results --exp exp/ent_train_ent_mini_raw_char exp/ent_train_fent_mini_raw_char \
+    --difficulty data/difficulty.json --command "make demo" --out RESULTS.md --print true
+log "all tables in ${PWD}/RESULTS.md"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Make the mini corpus and its data directories: train, dev, test (a fold of IEMOCAP_mini), zed_dev, zed_test.
+# shellcheck source-path=SCRIPTDIR/..
+set -euo pipefail
+. utils/log.sh
+. ./path.sh
+
+# shellcheck disable=SC2034  # read by parse_options.sh
+help_message="Usage: $0 [--corpus_dir downloads/mini] [--seed 1] [--fold 1] [--nj 2] [--per_class 60] [--zed_per_speaker 30]"
+corpus_dir=downloads/mini
+seed=1
+fold=1
+nj=2
+per_class=60
+zed_per_speaker=30
+# shellcheck disable=SC2034
+declare -A dropped_options=()
+. utils/parse_options.sh
+
+log "mini corpus in ${corpus_dir}"
+python -m espnet_ent.bin.ent_make_mini --out "${corpus_dir}" --seed "${seed}" --nj "${nj}" \
+    --per_class "${per_class}" --zed_per_speaker "${zed_per_speaker}"
+python -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${corpus_dir}/IEMOCAP_mini" --fold "${fold}" --out data
+for part in dev test; do
+    python -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" --out data \
+        --set_name "zed_${part}"
+done

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,7 +48,7 @@ def test_segments_say_the_same_in_any_order(raster: list[str], random) -> None:
 def test_the_form_is_canonical(raster: list[str]) -> None:
     timeline = timeline_of(raster)
     assert all(segment.label != "neu" for segment in timeline.segments)
-    for before, after in zip(timeline.segments, timeline.segments[1:], strict=False):
+    for before, after in pairwise(timeline.segments):
         assert before.end <= after.start
         assert before.end < after.start or before.label != after.label
     again = EmotionTimeline.from_segments(timeline.segments, timeline.duration, "neu")
@@ -59,7 +61,7 @@ def test_filled_segments_cover_everything_once(raster: list[str]) -> None:
     filled = list(timeline.filled())
     assert filled[0].start == 0
     assert filled[-1].end == timeline.duration
-    assert all(a.end == b.start and a.label != b.label for a, b in zip(filled, filled[1:], strict=False))
+    assert all(a.end == b.start and a.label != b.label for a, b in pairwise(filled))
     assert sum(segment.duration for segment in filled) == timeline.duration
 
 

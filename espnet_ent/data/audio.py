@@ -12,7 +12,7 @@ import numpy as np
 import soundfile
 
 from espnet_ent.errors import AudioError
-from espnet_ent.frames import seconds_to_samples
+from espnet_ent.frames import samples_to_seconds, seconds_to_samples
 
 _ARK_ENTRY = re.compile(r"^(?P<path>.+\.ark):(?P<offset>\d+)$")
 _UNKNOWN_SIZE = 0x7FFFF000  # programs that stream into a pipe write this or more as the size of the data
@@ -72,15 +72,18 @@ def read_audio(
             raise AudioError("wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz")
         first = 0 if start is None else seconds_to_samples(start, rate)
         last = file.frames if end is None else min(file.frames, seconds_to_samples(end, rate))
+        if first >= last:
+            duration = samples_to_seconds(file.frames, rate)
+            raise AudioError(
+                "segment outside the audio", where=source, expected=f"0 to {duration:g} s", got=(start, end)
+            )
         try:
             file.seek(first)
-            samples = file.read(max(0, last - first), dtype="float32", always_2d=True)
+            samples = file.read(last - first, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise AudioError("audio can't be decoded", where=source, got=error) from None
-    if len(samples) < last - first or len(samples) == 0:
-        raise AudioError(
-            "audio is truncated or empty", where=source, expected=f"{max(1, last - first)} samples", got=len(samples)
-        )
+    if len(samples) < last - first:
+        raise AudioError("audio is truncated", where=source, expected=f"{last - first} samples", got=len(samples))
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.all(np.isfinite(mono)):
         raise AudioError("audio holds values that are not finite", where=source)

@@ -29,6 +29,7 @@ from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.losses.lattice_pooling import check_lattice_pooling
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
 from espnet_ent.transducer.factorized import FactorizedTransducer
@@ -150,7 +151,16 @@ def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follo
 def _make_losses(conf: dict[str, Any]) -> LossConfig:
     known = [field.name for field in fields(LossConfig)]
     check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
-    return LossConfig(**{key: float(value) if key.endswith("_weight") else value for key, value in conf.items()})
+    values = dict(conf)
+    for key in values:
+        if key.endswith("_weight"):
+            try:
+                values[key] = float(values[key])
+            except (TypeError, ValueError):
+                raise ConfigError("weight is not a number", where=f"model_conf.{key}", got=repr(values[key])) from None
+    losses = LossConfig(**values)
+    check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
+    return losses
 
 
 def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, bool]:

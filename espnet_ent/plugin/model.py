@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.losses.checks import check_sequences
 from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
@@ -112,6 +113,8 @@ class ESPnetENTModel(AbsESPnetModel):
         emotion = emotion.reshape(-1)
         text = text[:, : int(text_lengths.max())]
         enc = self.encoder(speech, speech_lengths)
+        # Before the embedding, which would fail without naming the utterance.
+        check_sequences(enc.h.size(1), len(self.tokens), text, enc.lengths, text_lengths, utt_id)
         states = self.transducer.predict(text, text_lengths)
         losses = self._speech_losses(enc, states, text, text_lengths, utt_id)
         stats: dict[str, Tensor] = {}

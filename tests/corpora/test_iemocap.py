@@ -75,7 +75,7 @@ def test_sessions_have_no_speaker_in_common(sound_tree: Path) -> None:
 def test_directory_listing_order_does_not_matter(sound_tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected = read_iemocap(sound_tree, FOUR_EMOTIONS)
     glob = Path.glob
-    monkeypatch.setattr(Path, "glob", lambda self, pattern: reversed(sorted(glob(self, pattern))))
+    monkeypatch.setattr(Path, "glob", lambda self, pattern: sorted(glob(self, pattern), reverse=True))
     assert read_iemocap(sound_tree, FOUR_EMOTIONS) == expected
 
 

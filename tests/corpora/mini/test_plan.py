@@ -33,10 +33,22 @@ def test_speaker_is_the_letter_in_the_last_part_of_the_id():
     assert any(u.utt_id[5] != u.utt_id.rsplit("_", 1)[1][0] for u in IEMOCAP)  # dialog prefix differs
 
 
-def test_no_sentence_is_shared_by_any_two_utterances():
-    texts = [u.text for u in PLANNED]
-    assert len(set(texts)) == len(texts)
+def test_sessions_and_zed_parts_share_no_sentence():
+    parts: dict[str, set[str]] = {}
+    for utterance in PLANNED:
+        parts.setdefault(utterance.group[0], set()).add(utterance.text)
+    sizes = [len(texts) for texts in parts.values()]
+    assert len(set().union(*parts.values())) == sum(sizes)
     assert len({u.utt_id for u in PLANNED}) == len(PLANNED)
+
+
+def test_every_sentence_is_spoken_once_in_each_class_of_its_session():
+    classes: dict[str, list[str]] = {}
+    for utterance in IEMOCAP:
+        if utterance.label in FOUR_EMOTIONS:
+            classes.setdefault(utterance.text, []).append(FOUR_EMOTIONS.canonical(utterance.label))
+    assert len(classes) == 300
+    assert all(sorted(labels) == sorted(FOUR_EMOTIONS.names) for labels in classes.values())
 
 
 def test_zed_speakers_are_four_each_and_disjoint_from_each_other_and_from_training():

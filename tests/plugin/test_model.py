@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+import torch
+
+from espnet_ent.errors import LossInputError
+from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
+from espnet_ent.losses.transducer import rnnt_loss
+from espnet_ent.plugin.builder import build_model
+from tests.plugin.tiny import tiny_batch, tiny_config
+
+FENT = {"transducer": "factorized_transducer", "model_conf": {"emotion_layer_mix": True}}
+SYSTEMS = pytest.mark.parametrize("changes", [{}, FENT], ids=["ent", "fent"])
+
+
+def build(changes, seed=0):
+    torch.manual_seed(seed)
+    return build_model(tiny_config(**changes)).eval()
+
+
+@SYSTEMS
+def test_loss_is_the_weighted_sum_of_its_parts(changes):
+    conf = {**changes.get("model_conf", {}), "transducer_weight": 0.7, "lattice_weight": 0.2, "utterance_weight": 0.4}
+    model = build({**changes, "model_conf": conf})
+    loss, stats, _ = model(**tiny_batch())
+    expected = 0.7 * stats["loss_transducer"] + 0.2 * stats["loss_lattice"] + 0.4 * stats["loss_utterance"]
+    torch.testing.assert_close(loss, expected)
+    torch.testing.assert_close(stats["loss"], loss.detach())
+
+
+@SYSTEMS
+def test_losses_equal_those_computed_from_the_parts_by_hand(changes):
+    model, batch = build(changes), tiny_batch()
+    _, stats, _ = model(**batch)
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    states = model.transducer.predict(batch["text"], batch["text_lengths"])
+    logits = torch.cat([terms.logits() for terms in model.transducer.joint_terms(enc, states)], dim=-1)
+    expected = rnnt_loss(logits, batch["text"], enc.lengths, batch["text_lengths"])
+    torch.testing.assert_close(stats["loss_transducer"].squeeze(), expected)
+    h, g = (enc.h_emo, states.g_blank) if changes else (enc.h, states.g)
+    lattice = lattice_pooling_loss(
+        model.emotion_joint.terms(h, g), batch["emotion"].flatten(), enc.lengths, batch["text_lengths"], 3
+    )
+    torch.testing.assert_close(stats["loss_lattice"].squeeze(), lattice)
+
+
+@SYSTEMS
+def test_padding_of_labels_changes_nothing(changes):
+    model, batch = build(changes), tiny_batch()
+    wider = {**batch, "text": torch.nn.functional.pad(batch["text"], (0, 3), value=-1)}
+    torch.testing.assert_close(model(**batch)[0], model(**wider)[0])
+
+
+@SYSTEMS
+def test_emotions_on_the_path_are_read_at_the_right_nodes(changes):
+    model, batch = build(changes), tiny_batch((9600,))
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    nodes = torch.arange(int(enc.lengths[0])).clamp(max=4).unsqueeze(0)
+    on_path = model.node_emotions(enc, batch["text"], nodes)
+    states = model.transducer.predict(batch["text"], batch["text_lengths"])
+    h, g = model.transducer.emotion_inputs(enc, states)
+    lattice = model.emotion_joint.terms(h, g).logits().log_softmax(dim=-1)
+    for frame, node in enumerate(nodes[0]):
+        torch.testing.assert_close(on_path[0, frame], lattice[0, frame, node])
+
+
+@SYSTEMS
+def test_classify_with_the_true_text_gives_what_validation_counts(changes):
+    model, batch = build(changes), tiny_batch((9600, 8000, 6400), seed=3)
+    model.reset_emotion_counts()
+    model(**batch)
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    predicted = model.classify(enc, batch["text"], batch["text_lengths"]).argmax(dim=-1)
+    expected = np.zeros((4, 4), dtype=np.int64)
+    for reference, prediction in zip(batch["emotion"].flatten().tolist(), predicted.tolist(), strict=True):
+        expected[reference, prediction] += 1
+    np.testing.assert_array_equal(model.emotion_counts, expected)
+
+
+def test_counts_add_up_in_validation_only_and_can_be_reset():
+    model = build({})
+    model(**tiny_batch())
+    model(**tiny_batch(seed=1))
+    assert model.emotion_counts.sum() == 4
+    model.train()
+    model(**tiny_batch())
+    assert model.emotion_counts.sum() == 4
+    model.reset_emotion_counts()
+    assert model.emotion_counts.sum() == 0
+
+
+def test_the_second_layer_mix_feeds_the_emotion_side_only():
+    model, batch = build(FENT), tiny_batch()
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    assert not torch.equal(enc.h, enc.h_emo)
+    model.encoder.emotion_mix.requires_grad_(True)
+    states = model.transducer.predict(batch["text"], batch["text_lengths"])
+    model.emotion_joint.terms(*model.transducer.emotion_inputs(enc, states)).logits().sum().backward()
+    assert all(p.grad is not None for p in model.encoder.emotion_mix.parameters())
+
+
+def test_without_a_mix_both_sides_share_the_encoder_states():
+    model, batch = build({}), tiny_batch()
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    assert enc.h is enc.h_emo
+
+
+def test_a_label_out_of_the_vocabulary_is_named_with_its_utterance():
+    model, batch = build({}), tiny_batch()
+    batch["text"][1, 0] = 99
+    with pytest.raises(LossInputError, match="utt1"):
+        model(**batch)
+
+
+def test_collect_feats_gives_the_features_before_augmentation():
+    model, batch = build({"specaug": "specaug", "specaug_conf": {"apply_time_mask": False}}), tiny_batch()
+    feats = model.collect_feats(**batch)
+    assert feats["feats"].shape[-1] == 20
+    assert feats["feats_lengths"].tolist() == [61, 41]

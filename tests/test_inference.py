@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.inference import EmotionTranscriber, InferenceConfig
+from espnet_ent.plugin.builder import build_model
+from tests.plugin.tiny import tiny_config
+
+
+@pytest.fixture(scope="module", params=["transducer", "factorized_transducer"])
+def experiment(request, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("exp")
+    torch.manual_seed(1)
+    config = tiny_config(transducer=request.param)
+    model = build_model(config)
+    torch.save(model.state_dict(), directory / "valid.loss.ave.pth")
+    (directory / "config.yaml").write_text(yaml.safe_dump(config))
+    return directory
+
+
+@pytest.fixture(scope="module")
+def transcriber(experiment):
+    return EmotionTranscriber.from_pretrained(experiment)
+
+
+def noise(num_samples, seed=0):
+    return 0.1 * np.random.default_rng(seed).standard_normal(num_samples).astype(np.float32)
+
+
+def test_frames_of_the_hypothesis_are_the_encoders_for_every_length(transcriber):
+    for num_samples in (3200, 6400, 7777, 16000, 40001):
+        transcript = transcriber.transcribe(noise(num_samples))
+        states = transcriber.model.encoder(torch.zeros(1, num_samples), torch.tensor([num_samples]))
+        assert len(transcript.frame_posteriors) == int(states.lengths[0])
+        assert transcript.duration == pytest.approx(num_samples / 16000)
+
+
+def test_posteriors_are_distributions_and_agree_with_the_labels(transcriber):
+    transcript = transcriber.transcribe(noise(20000))
+    names = transcriber.emotions.names
+    np.testing.assert_allclose(transcript.posteriors.sum(), 1, rtol=1e-5)
+    np.testing.assert_allclose(transcript.frame_posteriors.sum(axis=1), 1, rtol=1e-5)
+    assert transcript.emotion == names[int(transcript.posteriors.argmax())]
+    for frame, posteriors in enumerate(transcript.frame_posteriors):
+        instant = transcriber.grid.frame_start(frame) + 1e-4
+        assert transcript.timeline.label_at(instant) == names[int(posteriors.argmax())]
+
+
+def test_words_make_up_the_text_and_their_times_are_in_order(transcriber):
+    transcript = transcriber.transcribe(noise(30000, seed=2))
+    assert transcript.text == " ".join(word.word for word in transcript.words)
+    previous = 0.0
+    for word in transcript.words:
+        assert previous <= word.start <= word.end <= transcript.duration
+        previous = word.start
+
+
+@pytest.mark.parametrize("num_samples", [1, 100, 1600])
+def test_a_recording_of_next_to_nothing_gives_an_answer(transcriber, num_samples):
+    transcript = transcriber.transcribe(noise(num_samples))
+    assert transcript.timeline.duration == pytest.approx(num_samples / 16000)
+    assert all(segment.end <= transcript.duration for segment in transcript.timeline.segments)
+
+
+def test_the_same_recording_gives_the_same_answer(transcriber, experiment):
+    again = EmotionTranscriber.from_pretrained(experiment)
+    one, other = transcriber.transcribe(noise(16000)), again.transcribe(noise(16000))
+    assert one.text == other.text
+    np.testing.assert_array_equal(one.frame_posteriors, other.frame_posteriors)
+
+
+def test_files_of_another_rate_are_resampled(transcriber, tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "a.wav", noise(44100), 44100)
+    assert transcriber(tmp_path / "a.wav").duration == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_missing_checkpoint_names_the_stage_to_rerun(experiment):
+    with pytest.raises(CheckpointError, match="stage 11"):
+        EmotionTranscriber.from_pretrained(experiment, "valid.wer.best.pth")
+
+
+def test_a_missing_configuration_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match="configuration is missing"):
+        EmotionTranscriber.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "named"), [("max_symbols: 3", "max_symbols_per_frame"), ("- 1", "mapping"), ("a: [", "YAML")]
+)
+def test_a_wrong_inference_configuration_is_one_line(tmp_path, text, named):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=named):
+        InferenceConfig.read(tmp_path / "c.yaml")
+
+
+def test_the_package_gives_the_transcriber_lazily():
+    import espnet_ent
+
+    assert espnet_ent.EmotionTranscriber is EmotionTranscriber
+    with pytest.raises(AttributeError, match="nothing_such"):
+        _ = espnet_ent.nothing_such

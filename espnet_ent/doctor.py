@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
+import shlex
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-MEND = "make env"
+LOCK = Path(__file__).parents[1] / "requirements.lock"
 _PYTHONS = ((3, 11), (3, 12))
 _PINNED = {"espnet": "202511", "torch": "2.11.0", "torchaudio": "2.11.0"}
 _NEEDED = ("sentencepiece", "kaldiio", "pyyaml", "soundfile", "soxr", "scikit-learn", "jiwer", "tqdm", "pyworld")
 _TRAINING = ("matplotlib", "tensorboard")
 _MINI = "espeakng-loader"
 _FREE_GB = 5
+_MEMORY_GB = 6
+_PIP = f"{shlex.quote(sys.executable)} -m pip install"
+# Not `make env`, which sees its stamp and takes the environment for whole.
+_MEND = f"{_PIP} --no-deps -r {shlex.quote(str(LOCK))}" if LOCK.is_file() else f"{_PIP} --force-reinstall espnet_ent"
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class Finding:
 
 def diagnose() -> Iterator[Finding]:
     """All checks, one after the other."""
-    for check in (_python, _versions, _setuptools, _known_value, _audio, _mini, _disk):
+    for check in (_python, _versions, _setuptools, _known_value, _audio, _mini, _memory, _disk):
         yield from check()
 
 
@@ -61,10 +68,10 @@ def _versions() -> Iterator[Finding]:
         if found == wanted:
             yield Finding("ok", f"{package} {found}")
         else:
-            yield Finding("FAIL", f"{package} {found or 'missing'}; expected {wanted}", MEND)
+            yield Finding("FAIL", f"{package} {found or 'missing'}; expected {wanted}", _MEND)
     for package in _NEEDED + _TRAINING:
         found = _version(package)
-        yield Finding("ok", f"{package} {found}") if found else Finding("FAIL", f"{package} missing", MEND)
+        yield Finding("ok", f"{package} {found}") if found else Finding("FAIL", f"{package} missing", _MEND)
 
 
 def _setuptools() -> Iterator[Finding]:
@@ -72,7 +79,7 @@ def _setuptools() -> Iterator[Finding]:
     if found is not None and int(found.split(".")[0]) < 74:
         yield Finding("ok", f"setuptools {found} (ESPnet 202511 needs < 74)")
     else:
-        yield Finding("FAIL", f"setuptools {found}; ESPnet 202511 needs < 74", 'pip install "setuptools<74"')
+        yield Finding("FAIL", f"setuptools {found}; ESPnet 202511 needs < 74", f"{_PIP} 'setuptools<74'")
 
 
 def _known_value() -> Iterator[Finding]:
@@ -86,13 +93,17 @@ def _known_value() -> Iterator[Finding]:
 
 def _audio() -> Iterator[Finding]:
     def check() -> str:
+        import numpy as np
         import soundfile
 
-        formats = soundfile.available_formats()
-        missing = [name for name in ("WAV", "FLAC") if name not in formats]
-        if missing:
-            raise RuntimeError(f"libsndfile lacks {' '.join(missing)}")
-        return f"audio: libsndfile {soundfile.__libsndfile_version__}"
+        samples = np.arange(-800, 800, dtype=np.int16)
+        with tempfile.TemporaryDirectory() as folder:
+            for suffix in ("flac", "wav"):
+                path = Path(folder, f"ramp.{suffix}")
+                soundfile.write(path, samples, 16000, subtype="PCM_16")
+                if not np.array_equal(soundfile.read(path, dtype="int16")[0], samples):
+                    raise RuntimeError(f"{suffix} does not come back as it was written")
+        return f"audio is written and read (libsndfile {soundfile.__libsndfile_version__})"
 
     yield _guarded("audio", check)
 
@@ -101,7 +112,7 @@ def _guarded(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding("ok", check())
     except Exception as error:  # a doctor reports whatever is broken
-        return Finding("FAIL", f"{name}: {type(error).__name__}: {error}", MEND)
+        return Finding("FAIL", f"{name}: {type(error).__name__}: {error}", _MEND)
 
 
 def _mini() -> Iterator[Finding]:
@@ -109,7 +120,15 @@ def _mini() -> Iterator[Finding]:
     if found:
         yield Finding("ok", f"{_MINI} {found} (mini corpus)")
     else:
-        yield Finding("warn", f"{_MINI} missing: no mini corpus, no demo", "pip install 'espnet_ent[mini]'")
+        yield Finding("warn", f"{_MINI} missing: no mini corpus, no demo", f"{_PIP} {_MINI}")
+
+
+def _memory() -> Iterator[Finding]:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    if total >= _MEMORY_GB:
+        yield Finding("ok", f"memory: {total:.0f} GB")
+    else:
+        yield Finding("warn", f"memory: {total:.1f} GB; the demo needs {_MEMORY_GB}", "a smaller batch_size")
 
 
 def _disk() -> Iterator[Finding]:

@@ -1,6 +1,7 @@
 """Run a command, or an array of them, with its output in a log: ent_run [options] [JOB=1:n] log command ...
 
-The contract is that of Kaldi's run.pl, so it also serves as --cmd of espnet2.bin.launch. The exit status is the command's.
+The contract is that of Kaldi's run.pl, so it also serves as --cmd of espnet2.bin.launch. The exit status is that of the
+command.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,10 +30,9 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def _output_dir(argv: Sequence[str]) -> Path | None:
-    for option, value in zip(argv, argv[1:], strict=False):
-        if option == "--output_dir":
-            return Path(value)
-    return None
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    parser.add_argument("--output_dir", type=Path)
+    return parser.parse_known_args(argv)[0].output_dir
 
 
 def _files(argv: Sequence[str]) -> list[Path]:

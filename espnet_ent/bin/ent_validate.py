@@ -53,5 +53,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """Entry point."""
     run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -50,42 +50,65 @@ def read_iemocap(
         LabelError: If a label is not one of the corpus's.
         AudioError: If an audio file is missing, truncated, empty or not at 16 kHz.
     """
-    root = Path(root)
-    used: list[CorpusUtterance] = []
-    excluded: list[Exclusion] = []
-    for session in range(1, NUM_SESSIONS + 1):
-        folder = root / f"Session{session}"
-        seen: dict[str, str] = {}
-        for labels in _evaluation_files(folder, root):
-            transcript_file = folder / "dialog" / "transcriptions" / labels.name
-            transcripts = _read_transcripts(transcript_file)
-            for labelled in _read_labels(labels):
-                if labelled.utt_id in seen:
-                    raise DataError("utterance is labelled twice", where=labelled.where, got=seen[labelled.utt_id])
-                seen[labelled.utt_id] = labelled.where
-                if labelled.label not in emotions:
-                    excluded.append(Exclusion(labelled.utt_id, session, f"label {labelled.label}"))
-                    continue
-                if labelled.utt_id not in transcripts:
-                    if missing_transcripts == "exclude":
-                        excluded.append(Exclusion(labelled.utt_id, session, "no transcript"))
-                        continue
-                    raise DataError(
-                        "transcript is missing", where=transcript_file, expected=f"a line of {labelled.utt_id}"
-                    )
+    options = _Options(Path(root), emotions, tags, missing_transcripts)
+    found = [entry for session in range(1, NUM_SESSIONS + 1) for entry in _read_session(session, options)]
+    return CorpusReading(
+        used=tuple(entry for entry in found if isinstance(entry, CorpusUtterance)),
+        excluded=tuple(entry for entry in found if isinstance(entry, Exclusion)),
+    )
+
+
+@dataclass(frozen=True)
+class _Options:
+    """The arguments of :func:`read_iemocap`."""
+
+    root: Path
+    emotions: EmotionInventory
+    tags: str
+    missing_transcripts: str
+
+
+def _read_session(session: int, options: _Options) -> Iterator[CorpusUtterance | Exclusion]:
+    """All that a session labels or has recorded."""
+    folder = options.root / f"Session{session}"
+    seen: dict[str, str] = {}
+    for labels in _evaluation_files(folder, options.root):
+        transcript_file = folder / "dialog" / "transcriptions" / labels.name
+        transcripts, twice = _read_transcripts(transcript_file)
+        for labelled in _read_labels(labels):
+            if labelled.utt_id in seen:
+                raise DataError("utterance is labelled twice", where=labelled.where, got=seen[labelled.utt_id])
+            seen[labelled.utt_id] = labelled.where
+            if labelled.label not in options.emotions:
+                yield Exclusion(labelled.utt_id, session, f"label {labelled.label}")
+            elif labelled.utt_id in twice:
+                raise DataError("utterance has two transcripts", where=transcript_file, got=labelled.utt_id)
+            elif labelled.utt_id in transcripts:
                 wav = folder / "sentences" / "wav" / labels.stem / f"{labelled.utt_id}.wav"
-                utterance = Utterance(
-                    utt_id=labelled.utt_id,
-                    speaker=_speaker(labelled, session),
-                    audio=str(wav),
-                    text=normalize_text(transcripts[labelled.utt_id], tags),
-                    emotion=emotions.canonical(labelled.label),
-                    num_samples=check_audio(wav, SAMPLE_RATE).num_samples,
+                utterance = _make_utterance(labelled, session, wav, transcripts[labelled.utt_id], options)
+                yield CorpusUtterance(utterance, session, labels.stem)
+            elif options.missing_transcripts == "exclude":
+                yield Exclusion(labelled.utt_id, session, "no transcript")
+            else:
+                raise DataError(
+                    "transcript is missing",
+                    where=transcript_file,
+                    expected=f"a line of {labelled.utt_id}",
+                    next_step="check the copy of the corpus, or --missing_transcripts exclude",
                 )
-                used.append(CorpusUtterance(utterance, session, labels.stem))
-        for utt_id in sorted(_recorded(folder) - seen.keys()):
-            excluded.append(Exclusion(utt_id, session, "no label"))
-    return CorpusReading(tuple(used), tuple(excluded))
+    for utt_id in sorted(_recorded(folder) - seen.keys()):
+        yield Exclusion(utt_id, session, "no label")
+
+
+def _make_utterance(labelled: _Labelled, session: int, wav: Path, transcript: str, options: _Options) -> Utterance:
+    return Utterance(
+        utt_id=labelled.utt_id,
+        speaker=_speaker(labelled, session),
+        audio=str(wav),
+        text=normalize_text(transcript, options.tags),
+        emotion=options.emotions.canonical(labelled.label),
+        num_samples=check_audio(wav, SAMPLE_RATE).num_samples,
+    )
 
 
 def _recorded(folder: Path) -> set[str]:
@@ -132,16 +155,22 @@ def _read_labels(path: Path) -> Iterator[_Labelled]:
         yield _Labelled(match["utt"], match["label"], where)
 
 
-def _read_transcripts(path: Path) -> dict[str, str]:
-    """Transcripts by utterance; lines without an identifier (``M: ...``) belong to no utterance."""
+def _read_transcripts(path: Path) -> tuple[dict[str, str], set[str]]:
+    """Transcripts by utterance, and the utterances that have several.
+
+    Lines without an identifier (``M: ...``) belong to no utterance.
+    """
     if not path.is_file():
         raise DataError("transcription file is missing", where=path, next_step="check the copy of the corpus")
-    transcripts = {}
+    transcripts: dict[str, str] = {}
+    twice: set[str] = set()
     for line in read_lines(path):
         match = _TRANSCRIPT_LINE.match(line)
         if match:
-            transcripts[match["utt"]] = match["words"].strip()
-    return transcripts
+            words = match["words"].strip()
+            if transcripts.setdefault(match["utt"], words) != words:
+                twice.add(match["utt"])
+    return transcripts, twice
 
 
 def _speaker(labelled: _Labelled, session: int) -> str:

@@ -110,7 +110,9 @@ def _segment_lengths(
 def _check_num_samples(scanned: ScannedDirectory) -> None:
     table = scanned.tables.get("utt2num_samples")
     for row in table.rows if table else ():
-        counted = scanned.lengths.get(row.key, (row.value, 0))[0]
-        if row.value != str(counted) or not row.value.isdecimal():
-            message = f"{row.value!r} samples, but the audio has {counted}"
-            table.add(row, message, row.key, repairable=row.key in scanned.lengths)
+        repairable = row.key in scanned.lengths
+        if not row.value.isdecimal():
+            table.add(row, f"{row.value!r} is not a number of samples", row.key, repairable=repairable)
+        elif repairable and int(row.value) != scanned.lengths[row.key][0]:
+            message = f"{row.value} samples, but the audio has {scanned.lengths[row.key][0]}"
+            table.add(row, message, row.key, repairable=True)

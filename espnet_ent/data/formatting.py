@@ -14,7 +14,7 @@ import numpy as np
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.audio import read_audio, to_pcm16, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
-from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
+from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import ConfigError
 
@@ -63,7 +63,12 @@ def format_data_dir(
         raise ConfigError("unknown audio_format", expected=" | ".join(AUDIO_FORMATS), got=audio_format)
     data, out = Path(data), Path(out)
     utterances = read_data_dir(data)
-    made_from = {"data": digest_data_dir(data), "audio_format": audio_format, "fs": sample_rate}
+    made_from = {
+        "data": digest_data_dir(data),
+        "audio": digest_audio(utterance.audio for utterance in utterances),
+        "audio_format": audio_format,
+        "fs": sample_rate,
+    }
     if is_made_from(out, made_from):
         return False
     with atomic_directory(out) as root:

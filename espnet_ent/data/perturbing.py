@@ -14,7 +14,7 @@ import soxr
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.audio import read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
-from espnet_ent.data.provenance import digest_data_dir, is_made_from, write_provenance
+from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import samples_to_seconds
@@ -56,13 +56,19 @@ def perturb_data_dir(
     Raises:
         ConfigError: If a factor is out of range or occurs twice.
     """
-    if len(set(factors)) != len(factors) or not all(_SLOWEST <= factor <= _FASTEST for factor in factors):
+    in_range = all(_SLOWEST <= factor <= _FASTEST for factor in factors)
+    if not factors or not in_range or len(set(factors)) != len(factors):
         raise ConfigError(
-            "speed factors out of range or twice", expected=f"{_SLOWEST} to {_FASTEST}", got=list(factors)
+            "speed factors are missing, out of range or twice", expected=f"{_SLOWEST} to {_FASTEST}", got=list(factors)
         )
     data, out = Path(data), Path(out)
     utterances = read_data_dir(data)
-    made_from = {"data": digest_data_dir(data), "factors": list(factors), "fs": sample_rate}
+    made_from = {
+        "data": digest_data_dir(data),
+        "audio": digest_audio(utterance.audio for utterance in utterances),
+        "factors": list(factors),
+        "fs": sample_rate,
+    }
     if is_made_from(out, made_from):
         return False
     jobs = [(utterance, factor) for factor in factors for utterance in utterances]

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from espnet_ent.errors import AudioError
+
 PROVENANCE = "made_from.json"
+_ARK_OFFSET = re.compile(r"(?<=\.ark):\d+$")
 
 
 def digest_files(paths: Iterable[Path]) -> str:
@@ -23,6 +27,24 @@ def digest_data_dir(directory: str | Path) -> str:
     """SHA-256 over the tables of a data directory (not its audio)."""
     directory = Path(directory)
     return digest_files(directory.iterdir()) if directory.is_dir() else ""
+
+
+def digest_audio(sources: Iterable[str]) -> str:
+    """SHA-256 over the content of audio files, or of the arks that hold entries ``file.ark:offset``.
+
+    Raises:
+        AudioError: If a file is missing.
+    """
+    digest = hashlib.sha256()
+    for path in dict.fromkeys(_ARK_OFFSET.sub("", source) for source in sources):
+        if path.endswith("|"):
+            continue  # for the audio reader to refuse
+        try:
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError:
+            raise AudioError("audio file is missing", where=path) from None
+    return digest.hexdigest()
 
 
 def write_provenance(directory: Path, made_from: Mapping[str, object]) -> None:

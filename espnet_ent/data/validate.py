@@ -98,7 +98,7 @@ def _check_coverage(scanned: ScannedDirectory) -> None:
     """Every file with one line an utterance has the same utterances."""
     where = {
         row.key: f"{name}:{row.number}"
-        for name, table in scanned.utterance_tables.items()
+        for name, table in reversed(scanned.utterance_tables.items())
         for row in reversed(table.rows)
     }
     for name, table in scanned.utterance_tables.items():

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from espnet_ent.errors import CheckpointError
-from espnet_ent.plugin.checkpoints import read_checkpoint
-
-_MOST_NAMED = 5
+from espnet_ent.plugin.checkpoint_files import is_model_state, name_some, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -36,50 +34,58 @@ class InitParam:
         return cls(path, source, destination, tuple(part for part in excluded.split(",") if part))
 
 
-def check_init_param(model: nn.Module, text: str, ignore_mismatch: bool = False) -> int:
-    """Check one ``--init_param`` against a model and log how much of it is covered.
+def init_param(model: nn.Module, text: str, ignore_mismatch: bool = False) -> int:
+    """Take parameters from a checkpoint.
 
     ESPnet drops what does not match without a word; a checkpoint whose keys were all renamed "loads".
 
     Args:
         model: The model to initialise.
         text: The option's value.
-        ignore_mismatch: Allow parameters that the model lacks or that have another shape.
+        ignore_mismatch: Leave out parameters that the model lacks or that have another shape, instead of refusing.
 
     Returns:
-        The number of parameters that will be set.
+        The number of parameters that were set.
 
     Raises:
-        CheckpointError: If nothing matches, or something does not fit.
+        CheckpointError: If a prefix matches nothing, or something does not fit.
     """
     option = InitParam.parse(text)
-    source = _below(_without(read_checkpoint(option.path), option.excluded), option.source)
-    destination = _below(model.state_dict(), option.destination)
-    for name, found in (("source", source), ("destination", destination)):
-        if not found:
-            raise CheckpointError(
-                f"--init_param: no parameter below the {name} prefix", where=text, got=getattr(option, name)
-            )
+    state = read_checkpoint(option.path)
+    if not is_model_state(state):
+        raise CheckpointError("--init_param: not a model's parameters", where=option.path)
+    source = _below(_without(state, option, text), option.source, "source", text)
+    destination = _below(model.state_dict(), option.destination, "destination", text)
     unknown = sorted(source.keys() - destination.keys())
     shapes = sorted(key for key in source.keys() & destination.keys() if source[key].shape != destination[key].shape)
-    num_set = len(source) - len(unknown) - len(shapes)
-    if num_set == 0 or ((unknown or shapes) and not ignore_mismatch):
+    fitting = source.keys() - set(unknown) - set(shapes)
+    if not fitting or ((unknown or shapes) and not ignore_mismatch):
         raise CheckpointError(
             "--init_param does not fit the model",
             where=text,
-            got=f"{num_set} fit, {len(unknown)} unknown, {len(shapes)} of another shape: "
-            + " ".join((unknown + shapes)[:_MOST_NAMED]),
-            next_step="mend the prefixes, or pass --ignore_init_mismatch true",
+            got=f"{len(fitting)} fit, {len(unknown)} unknown, {len(shapes)} of another shape: "
+            + name_some(unknown + shapes),
+            next_step="mend the prefixes, or pass --ignore_init_mismatch true" if fitting else "mend the prefixes",
         )
-    logging.info(f"init_param {text}: sets {num_set} of {len(destination)} parameters")
-    return num_set
+    prefix = f"{option.destination}." if option.destination else ""
+    model.load_state_dict({prefix + key: source[key] for key in fitting}, strict=False)
+    logging.info(f"init_param {text}: sets {len(fitting)} of {len(destination)} parameters")
+    if unknown or shapes:
+        logging.warning(f"init_param {text}: leaves out {name_some(unknown + shapes)}")
+    return len(fitting)
 
 
-def _without(state: dict[str, Tensor], prefixes: tuple[str, ...]) -> dict[str, Tensor]:
-    return {key: value for key, value in state.items() if not key.startswith(prefixes)} if prefixes else state
+def _without(state: dict[str, Tensor], option: InitParam, text: str) -> dict[str, Tensor]:
+    for prefix in option.excluded:
+        if not any(key.startswith(prefix) for key in state):
+            raise CheckpointError("--init_param: no parameter below the excluded prefix", where=text, got=prefix)
+    return {key: value for key, value in state.items() if not key.startswith(option.excluded)}
 
 
-def _below(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    if not prefix:
-        return dict(state)
-    return {key[len(prefix) + 1 :]: value for key, value in state.items() if key.startswith(prefix + ".")}
+def _below(state: dict[str, Tensor], prefix: str, role: str, text: str) -> dict[str, Tensor]:
+    """Parameters below a prefix, named without it."""
+    start = f"{prefix}." if prefix else ""
+    found = {key[len(start) :]: value for key, value in state.items() if key.startswith(start)}
+    if not found:
+        raise CheckpointError(f"--init_param: no parameter below the {role} prefix", where=text, got=repr(prefix))
+    return found

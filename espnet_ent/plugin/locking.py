@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,18 +17,29 @@ LOCK = ".lock"
 def exclusive(directory: str | Path) -> Iterator[None]:
     """Hold an experiment directory; the kernel lets go of it when the process ends, however it ends.
 
+    The lock belongs to the process alone (``fcntl``, not ``flock``): data-loader workers that outlive a killed run
+    by some seconds do not hold it.
+
     Raises:
         ConfigError: If another process holds it.
     """
     path = Path(directory) / LOCK
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with path.open("a+") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if not isinstance(error, (BlockingIOError, PermissionError)):
+                raise
+            file.seek(0)
             raise ConfigError(
-                "another run is using this experiment directory",
+                "another run is using this directory",
                 where=directory,
+                got=f"process {file.read().strip() or 'unknown'}",
                 next_step="wait for it, stop it, or choose another --output_dir",
             ) from None
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
+        file.truncate(0)

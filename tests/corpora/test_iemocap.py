@@ -133,7 +133,13 @@ def label_another_session(tree: Path) -> None:
 
 def remove_transcript_line(tree: Path) -> None:
     path = tree / TRANSCRIPTION
-    path.write_text("".join(line for line in path.open() if "M000 " not in line))
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(line for line in lines if "M000 " not in line))
+
+
+def write_another_transcript(tree: Path) -> None:
+    path = tree / TRANSCRIPTION
+    path.write_text(path.read_text() + "Ses02F_impro01_M000 [001.0000-002.0000]: Something else.\n")
 
 
 def cut_wav(tree: Path) -> None:
@@ -161,6 +167,11 @@ def empty_wav(tree: Path) -> None:
         (lambda tree: shutil.rmtree(tree / "Session4"), DataError, "expected Session4/dialog/EmoEvaluation"),
         (lambda tree: (tree / TRANSCRIPTION).unlink(), DataError, "Ses02F_impro01.txt: transcription file is missing"),
         (remove_transcript_line, DataError, "transcript is missing; expected a line of Ses02F_impro01_M000"),
+        (
+            write_another_transcript,
+            DataError,
+            r"Ses02F_impro01.txt: utterance has two transcripts; got Ses02F_impro01_M000",
+        ),
         (replace_label, LabelError, r"Ses02F_impro01.txt:7: unknown emotion label; .*; got hpy$"),
         (break_label_line, DataError, "Ses02F_impro01.txt:7: malformed label line"),
         (repeat_label_line, DataError, r"txt:19: utterance is labelled twice; got .*txt:3$"),

@@ -83,6 +83,7 @@ def _write_dialog(folder: Path, dialog: str, turns: list[Turn], seed: int) -> No
     # What the real transcripts hold besides: a line without an identifier, and one without a label.
     transcripts.insert(1, "M: Over here, please.")
     transcripts.append(f"{dialog}_MXX0 [151.2551-153.4251]: [LAUGHTER], wait")
+    transcripts.append(f"{dialog}_MXX0 [155.0000-156.0000]: again")
     for name, lines in (("EmoEvaluation", labels), ("transcriptions", transcripts)):
         path = folder / "dialog" / name / f"{dialog}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ help_message="Usage: $0 [--option value ...]
   --ngpu 0 --num_nodes 1 --nj 2 --inference_nj 2 --gpu_inference false --python python
   --dumpdir dump --expdir exp
   --train_set train --valid_set dev --test_sets \"test\" --local_data_opts \"\" --eval_valid_set false
-  --speed_perturb_factors \"0.9 1.0 1.1\" --audio_format flac|wav|flac.ark|wav.ark --fs 16000
+  --speed_perturb_factors \"0.9 1.0 1.1\" --audio_format flac|wav|flac.ark|wav.ark --fs 16k
   --min_wav_duration 0.1 --max_wav_duration 20
   --token_type char|bpe --nbpe 100 --bpemode unigram --bpe_train_text FILE --nlsyms_txt FILE
   --feats_type raw --feats_normalize global_mvn|utterance_mvn|none
@@ -49,9 +49,9 @@ local_data_opts=
 eval_valid_set=false
 speed_perturb_factors=
 audio_format=flac
-fs=16000
+fs=16k
 min_wav_duration=0.1
-max_wav_duration=20
+max_wav_duration=20.0
 lang=en
 # Tokens
 token_type=char
@@ -92,19 +92,11 @@ local_score_opts=
 # Model zoo
 hf_repo=
 
-declare -A dropped_options=(
-    [asr_config]=--ent_config [asr_args]=--ent_args [asr_tag]=--ent_tag [asr_exp]=--ent_exp
-    [asr_stats_dir]=--ent_stats_dir [asr_speech_fold_length]=--ent_speech_fold_length
-    [asr_text_fold_length]=--ent_text_fold_length [inference_asr_model]=--inference_ent_model
-    [use_ngram]="--use_lm (no n-gram models here)" [use_word_lm]="--use_lm (no word language models here)"
-    [num_splits_asr]="nothing (data is not split)" [token_listdir]="data/token_list (fixed)"
-    [srctexts]=--bpe_train_text [lm_train_text]="--bpe_train_text for tokens" [asr_text]="text in the data directory"
-    [skip_upload]=--skip_upload_hf [use_streaming]="encoder: contextual_block_transformer in --ent_config"
-)
 run_args=("$@")
 . utils/parse_options.sh
 
-[[ ${stage} =~ ^[0-9]+$ && ${stop_stage} =~ ^[0-9]+$ ]] || fail "--stage and --stop_stage are numbers"
+[[ ${fs} =~ ^[0-9]+k?$ ]] || fail "option --fs: expected hertz such as 16000 or 16k, got '${fs}'"
+fs=${fs/%k/000}
 [ "${feats_type}" = raw ] || fail "--feats_type ${feats_type}: only raw is supported"
 for option in lm_config lm_args lm_exp lm_tag inference_lm download_model hf_repo; do
     [ -z "${!option}" ] || fail "--${option} is not available yet; leave it out"
@@ -121,21 +113,19 @@ esac
 # Names and places that follow from the options
 data_feats=${dumpdir}/raw
 case "${token_type}" in
-    char) token_dir=data/token_list/char ;;
-    bpe) token_dir=data/token_list/bpe_${bpemode}${nbpe} ;;
+    char) token_dir=data/token_list/char token_tag=${feats_type}_char ;;
+    bpe) token_dir=data/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
     *) fail "--token_type: expected char or bpe, got ${token_type}" ;;
 esac
 token_list=${token_dir}/tokens.txt
 emotion_list=data/emotion_list
 if [ -z "${ent_tag}" ]; then
     config_name=$(basename "${ent_config:-default}" .yaml)
-    ent_tag=${config_name}_${feats_type}_${token_type}
-    [ "${token_type}" = bpe ] && ent_tag+="${nbpe}"
-    [ -z "${ent_args}" ] || ent_tag+=$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
-    [ -z "${speed_perturb_factors}" ] || ent_tag+=_sp
+    ent_tag=${config_name}_${token_tag}$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
+    ent_tag+=${speed_perturb_factors:+_sp}
 fi
 : "${ent_exp:=${expdir}/ent_${ent_tag}}"
-: "${ent_stats_dir:=${expdir}/ent_stats_${feats_type}_${token_type}$([ "${token_type}" != bpe ] || echo "${nbpe}")}"
+: "${ent_stats_dir:=${expdir}/ent_stats_${token_tag}${speed_perturb_factors:+_sp}}"
 if [ -z "${inference_tag}" ]; then
     inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
     [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
@@ -153,6 +143,12 @@ runs() {
     [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ] && [[ ${skipped} != *" $1 "* ]]
 }
 
+for later in "14 packing" "15 upload" "16 check"; do
+    ! runs "${later%% *}" || fail "stage ${later%% *} (${later#* }) is not available yet; use --stop_stage 13"
+done
+"${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
+    fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then ent-doctor"
+
 # needs FILE STAGE: FILE must be there; STAGE makes it.
 needs() {
     [ -e "$1" ] || fail "$1 is missing; next: rerun stage $2 (--stage $2)"
@@ -163,6 +159,17 @@ ent() {
     local command=$1
     shift
     "${python}" -m "espnet_ent.bin.${command}" "$@"
+}
+
+# command_line: the command for RESULTS.md: what the results depend on, without which stages were run how.
+command_line() {
+    local i line=./run.sh
+    for ((i = 0; i < ${#run_args[@]}; i += 2)); do
+        case "${run_args[i]#--}" in stage | stop_stage | skip_* | nj | inference_nj | python) continue ;; esac
+        [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
+        line+=" ${run_args[i]} $(printf '%q' "${run_args[i + 1]}")"
+    done
+    printf '%s\n' "${line}"
 }
 
 # data_options SET KIND: the three data files of a set, as options of ent_train.
@@ -262,7 +269,7 @@ fi
 if runs 11; then
     log "stage 11: training in ${ent_exp}, log in ${ent_exp}/train.log"
     train_arguments
-    needs "${ent_stats_dir}/train/speech_shape" 10
+    needs "${ent_stats_dir}/made_from.json" 10
     for kind in train valid; do
         train_args+=("--${kind}_shape_file" "${ent_stats_dir}/${kind}/speech_shape"
             "--${kind}_shape_file" "${ent_stats_dir}/${kind}/text_shape")
@@ -303,7 +310,7 @@ if runs 12; then
     for name in ${test_sets}; do
         needs "${data_feats}/${name}/wav.scp" 3
         # shellcheck disable=SC2086  # options are words
-        ent ent_decode --data "${data_feats}/${name}" --out "${ent_exp}/${inference_tag}/${name}" \
+        ent ent_decode --data "${data_feats}/${name}" --out "${ent_exp}/${inference_tag}/${name#org/}" \
             "${decode_options[@]}" ${inference_args}
     done
 fi
@@ -311,24 +318,21 @@ fi
 if runs 13; then
     log "stage 13: scoring"
     for name in ${test_sets}; do
-        needs "${ent_exp}/${inference_tag}/${name}/text" 12
+        decoded=${ent_exp}/${inference_tag}/${name#org/}
+        needs "${decoded}/text" 12
+        needs "${data_feats}/${train_set}/utt2emo" 4
         # shellcheck disable=SC2086  # options are words
-        ent ent_score --ref "${data_feats}/${name}" --hyp "${ent_exp}/${inference_tag}/${name}" \
-            --emotion_list "${emotion_list}" --train_utt2emo "${data_feats}/${train_set}/utt2emo" \
-            --inference_ent_model "${inference_ent_model}" --out "${ent_exp}/${inference_tag}/${name}/score" ${score_opts}
+        ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
+            --train_utt2emo "${data_feats}/${train_set}/utt2emo" --inference_ent_model "${inference_ent_model}" \
+            --out "${decoded}/score" ${score_opts}
     done
     if [ -x local/score.sh ]; then
         # shellcheck disable=SC2086  # options are words
         local/score.sh ${local_score_opts}
     fi
     ent ent_report_results --exp "${ent_exp}" --difficulty data/difficulty.json --out "${ent_exp}/RESULTS.md" \
-        --command "./run.sh ${run_args[*]}"
+        --command "$(command_line)"
     log "results in ${ent_exp}/RESULTS.md"
 fi
 
-for later in "14 packing" "15 upload" "16 check"; do
-    if runs "${later%% *}"; then
-        fail "stage ${later%% *} (${later#* }) is not available yet; --stop_stage 13"
-    fi
-done
 log "finished (language: ${lang})"

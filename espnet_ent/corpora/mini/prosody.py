@@ -33,10 +33,10 @@ class Prosody:
 # quality, as in real speech; sadness is close to neutral. ``exc`` is happiness with more arousal.
 _CENTRES = {
     "neu": Prosody(rate=1.00, pitch=0, pitch_range=1.00, level_db=0.0, tilt=0.00, breath_db=-40, roughness=0.0),
-    "hap": Prosody(rate=1.07, pitch=9, pitch_range=1.45, level_db=1.0, tilt=-0.30, breath_db=-40, roughness=0.0),
-    "exc": Prosody(rate=1.14, pitch=12, pitch_range=1.60, level_db=2.0, tilt=-0.35, breath_db=-40, roughness=0.1),
-    "ang": Prosody(rate=1.10, pitch=6, pitch_range=1.15, level_db=3.0, tilt=-0.50, breath_db=-36, roughness=0.5),
-    "sad": Prosody(rate=0.88, pitch=-5, pitch_range=0.60, level_db=-2.5, tilt=0.35, breath_db=-20, roughness=0.0),
+    "hap": Prosody(rate=1.06, pitch=13, pitch_range=1.65, level_db=1.5, tilt=-0.45, breath_db=-40, roughness=0.0),
+    "exc": Prosody(rate=1.12, pitch=16, pitch_range=1.80, level_db=2.5, tilt=-0.50, breath_db=-40, roughness=0.0),
+    "ang": Prosody(rate=1.13, pitch=6, pitch_range=1.10, level_db=5.0, tilt=-0.50, breath_db=-36, roughness=0.65),
+    "sad": Prosody(rate=0.85, pitch=-7, pitch_range=0.60, level_db=-4.0, tilt=0.35, breath_db=-22, roughness=0.0),
 }
 EMOTIONS = tuple(_CENTRES)
 _SPREAD = Prosody(rate=0.04, pitch=2.5, pitch_range=0.15, level_db=1.5, tilt=0.06, breath_db=2.0, roughness=0.08)

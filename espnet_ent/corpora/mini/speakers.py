@@ -44,7 +44,7 @@ def make_speaker(name: str, female: bool, number: int, seed: int) -> Speaker:
         pitch_range=rng.uniform(38, 58),
         words_per_minute=rng.uniform(175, 215),
         vocal_tract=rng.uniform(1.02, 1.14) if female else rng.uniform(0.92, 1.03),
-        level_db=rng.uniform(-4, 4),
+        level_db=rng.uniform(-2.5, 2.5),
         tilt=rng.uniform(-0.1, 0.1),
         noise_db=rng.uniform(-62, -50),
     )

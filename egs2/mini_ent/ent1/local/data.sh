@@ -13,8 +13,6 @@ fold=1
 nj=2
 per_class=60
 zed_per_speaker=30
-# shellcheck disable=SC2034
-declare -A dropped_options=()
 . utils/parse_options.sh
 
 log "mini corpus in ${corpus_dir}"

@@ -11,8 +11,6 @@ help_message="Usage: $0 [--iemocap DIR] [--zed DIR] [--tags strip|keep]   (defau
 iemocap=${IEMOCAP:-}
 zed=${ZED:-}
 tags="strip"
-# shellcheck disable=SC2034
-declare -A dropped_options=()
 . utils/parse_options.sh
 
 [ -n "${iemocap}" ] || fail "IEMOCAP is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR --zed DIR\""

@@ -1,0 +1,71 @@
+"""The mini recipe with the real commands, very small, in a folder whose name has a space."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.workspace import Workspace, make_workspace
+
+_SMALL = ("--local_data_opts", "--per_class 2 --zed_per_speaker 1", "--test_sets", "test zed_test")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    pytest.importorskip("espeakng_loader")
+    return make_workspace(tmp_path_factory.mktemp("mini"), real=True)
+
+
+def _prepare(workspace: Workspace, *options: str) -> subprocess.CompletedProcess[str]:
+    ended = workspace.run("mini", "--stop_stage", "5", *_SMALL, *options)
+    assert ended.returncode == 0, ended.stderr
+    return ended
+
+
+def test_stages_1_to_5_make_what_training_needs_and_change_nothing_when_rerun(workspace: Workspace) -> None:
+    _prepare(workspace)
+    recipe = workspace.recipe("mini")
+    made = [_digests(recipe / folder) for folder in ("data", "dump", "downloads")]
+    assert {"dump/raw/train", "dump/raw/dev", "dump/raw/test", "dump/raw/zed_test"} == {
+        path.relative_to(recipe).as_posix() for path in (recipe / "dump/raw").iterdir() if path.name != "org"
+    }
+    assert (recipe / "data/token_list/char/tokens.txt").read_text().startswith("<blank>\n<unk>\n")
+    again = _prepare(workspace, "--nj", "1")
+    assert "dump/raw/org/train: is there already" in again.stdout
+    assert [_digests(recipe / folder) for folder in ("data", "dump", "downloads")] == made
+
+
+def test_a_faulty_corpus_stops_stage_1_with_one_line(workspace: Workspace) -> None:
+    """The same readers and checks as for the licensed corpora."""
+    root = workspace.recipe("mini") / "downloads/mini/IEMOCAP_mini"
+    (transcripts, *_) = sorted(root.glob("Session1/dialog/transcriptions/*.txt"))
+    content = transcripts.read_text()
+    transcripts.unlink()
+    try:
+        ended = workspace.run("iemocap", "--stop_stage", "1", IEMOCAP=str(root))
+    finally:
+        transcripts.write_text(content)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("ent_prepare: error: ")
+    assert ended.stderr.count("\n") == 1
+    assert transcripts.stem in ended.stderr
+
+
+@pytest.mark.parametrize("path", ["/no/such/corpus", "/dev"])
+def test_a_wrong_corpus_path_is_one_line(workspace: Workspace, path: str) -> None:
+    ended = workspace.run("iemocap", "--stop_stage", "1", IEMOCAP=path)
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("ent_prepare: error: ")
+    assert ended.stderr.count("\n") == 1
+    assert path in ended.stderr

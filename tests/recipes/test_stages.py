@@ -1,0 +1,247 @@
+"""What each stage of ent.sh runs, and what it asks for when its input is missing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.recipes.workspace import Workspace, make_workspace
+
+_EXP = "exp/ent_train_ent_mini_raw_char"
+_DECODED = f"{_EXP}/decode_greedy_valid.loss.ave"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return make_workspace(tmp_path)
+
+
+def _touch(workspace: Workspace, *files: str) -> None:
+    for file in files:
+        path = workspace.recipe("mini") / file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def _stage(workspace: Workspace, stage: int, *options: str) -> list[list[str]]:
+    ended = workspace.run("mini", "--stage", str(stage), "--stop_stage", str(stage), *options)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    return workspace.calls()
+
+
+def _options(call: list[str]) -> dict[str, list[str]]:
+    """Options of a call and their values, repeated ones added up."""
+    found: dict[str, list[str]] = {}
+    name = ""
+    for word in call:
+        if word.startswith("--"):
+            name = word
+            found.setdefault(name, [])
+        elif name:
+            found[name].append(word)
+    return found
+
+
+def _make_training_input(workspace: Workspace) -> None:
+    _touch(workspace, "data/emotion_list", "data/token_list/char/tokens.txt")
+    _touch(workspace, *(f"dump/raw/{name}/wav.scp" for name in ("train", "dev")))
+
+
+def test_stage_1_prepares_and_validates_all_sets(workspace: Workspace) -> None:
+    *preparing, validating = _stage(workspace, 1, "--local_data_opts", "--seed 7 --fold 2")
+    assert [call[:2] for call in preparing] == [
+        ["-m", "espnet_ent.bin.ent_make_mini"],
+        *[["-m", "espnet_ent.bin.ent_prepare"]] * 3,
+    ]
+    assert _options(preparing[0])["--seed"] == ["7"]
+    assert _options(preparing[1])["--fold"] == ["2"]
+    assert validating[:2] == ["-m", "espnet_ent.bin.ent_validate"]
+    assert {"data/train", "data/dev", "data/test", "data/zed_test"} <= set(validating)
+    assert _options(validating)["--fs"] == ["16000"]
+
+
+def test_stage_2_perturbs_the_training_set_only_when_asked(workspace: Workspace) -> None:
+    assert _stage(workspace, 2) == []
+    _touch(workspace, "data/train/wav.scp")
+    (call,) = _stage(workspace, 2, "--speed_perturb_factors", "0.9 1.0 1.1")
+    options = _options(call)
+    assert options["--factors"] == ["0.9", "1.0", "1.1"]
+    assert (options["--data"], options["--out"]) == (["data/train"], ["data/train_sp"])
+
+
+def test_stage_3_keeps_training_and_development_sets_apart_for_the_filter(workspace: Workspace) -> None:
+    _touch(workspace, *(f"data/{name}/wav.scp" for name in ("train", "dev", "test")))
+    calls = _stage(workspace, 3, "--test_sets", "test", "--audio_format", "flac.ark", "--eval_valid_set", "true")
+    assert [_options(call)["--out"] for call in calls] == [
+        ["dump/raw/org/train"],
+        ["dump/raw/org/dev"],
+        ["dump/raw/test"],
+    ]
+    assert all(_options(call)["--audio_format"] == ["flac.ark"] for call in calls)
+
+
+def test_stage_4_filters_training_and_development_sets_only(workspace: Workspace) -> None:
+    _touch(workspace, "dump/raw/org/train/wav.scp", "dump/raw/org/dev/wav.scp")
+    calls = _stage(workspace, 4)
+    assert [_options(call)["--out"] for call in calls] == [["dump/raw/train"], ["dump/raw/dev"]]
+
+
+def test_stage_5_makes_tokens_of_training_text(workspace: Workspace) -> None:
+    _touch(workspace, "dump/raw/train/text", "data/emotion_list")
+    (call,) = _stage(workspace, 5, "--token_type", "bpe", "--nbpe", "60")
+    options = _options(call)
+    assert options["--data"] == ["dump/raw/train"]
+    assert options["--out"] == ["data/token_list/bpe_unigram60"]
+
+
+def test_stages_6_to_9_are_logged_as_skipped(workspace: Workspace) -> None:
+    ended = workspace.run("mini", "--stage", "6", "--stop_stage", "9")
+    assert ended.returncode == 0
+    assert "stages 6-8: language model skipped" in ended.stdout
+    assert "stage 9: SSL feature cache skipped" in ended.stdout
+    assert workspace.calls() == []
+
+
+def test_stage_10_collects_statistics_through_the_job_runner(workspace: Workspace) -> None:
+    _make_training_input(workspace)
+    (call,) = _stage(workspace, 10, "--ent_args", "--max_epoch 2")
+    assert call[:3] == ["-m", "espnet_ent.bin.ent_run", "exp/ent_stats_raw_char/stats.log"]
+    options = _options(call)
+    assert options["--collect_stats"] == ["true"]
+    assert options["--output_dir"] == ["exp/ent_stats_raw_char"]
+    assert options["--max_epoch"] == ["2"]
+    assert options["--train_data_path_and_name_and_type"] == [
+        "dump/raw/train/wav.scp,speech,sound",
+        "dump/raw/train/text,text,text",
+        "dump/raw/train/utt2emo,emotion,text",
+    ]
+
+
+def test_stage_11_trains_with_the_statistics(workspace: Workspace) -> None:
+    _make_training_input(workspace)
+    _touch(workspace, "exp/ent_stats_raw_char/made_from.json")
+    (call,) = _stage(workspace, 11, "--audio_format", "wav.ark")
+    assert f"{_EXP}/train.log" in call
+    options = _options(call)
+    assert options["--normalize_conf"] == ["stats_file=exp/ent_stats_raw_char/train/feats_stats.npz"]
+    assert options["--valid_shape_file"] == [
+        "exp/ent_stats_raw_char/valid/speech_shape",
+        "exp/ent_stats_raw_char/valid/text_shape",
+    ]
+    assert options["--train_data_path_and_name_and_type"][0] == "dump/raw/train/wav.scp,speech,kaldi_ark"
+    assert options["--resume"] == ["true"]
+    assert options["--output_dir"] == [_EXP]
+    assert "espnet2.bin.launch" not in call
+
+
+def test_stage_11_launches_several_gpus_with_espnet(workspace: Workspace) -> None:
+    _make_training_input(workspace)
+    _touch(workspace, "exp/ent_stats_raw_char/made_from.json")
+    (call,) = _stage(workspace, 11, "--ngpu", "2")
+    launcher, command = call[: call.index("--")], call[call.index("--") + 1 :]
+    assert launcher[:2] == ["-m", "espnet2.bin.launch"]
+    assert _options(launcher)["--ngpu"] == ["2"]
+    assert command[:3] == ["python", "-m", "espnet_ent.bin.ent_train"]
+
+
+def test_stage_12_decodes_each_set(workspace: Workspace) -> None:
+    _touch(workspace, f"{_EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/org/dev/wav.scp")
+    options = ["--test_sets", "test", "--eval_valid_set", "true", "--gpu_inference", "true"]
+    calls = _stage(workspace, 12, *options)
+    assert [_options(call)["--out"] for call in calls] == [[f"{_DECODED}/dev"], [f"{_DECODED}/test"]]
+    assert _options(calls[0])["--data"] == ["dump/raw/org/dev"]
+    assert _options(calls[0])["--device"] == ["cuda"]
+    assert _options(calls[0])["--config"] == ["conf/decode_greedy.yaml"]
+
+
+def test_stage_13_scores_and_reports_the_command(workspace: Workspace) -> None:
+    _touch(workspace, *(f"{_DECODED}/{name}/text" for name in ("test", "zed")), "dump/raw/train/utt2emo")
+    scoring, _, _, reporting = _stage(workspace, 13, "--test_sets", "test zed", "--nj", "5")
+    assert _options(scoring)["--out"] == [f"{_DECODED}/test/score"]
+    assert _options(reporting)["--exp"] == [_EXP]
+    command = reporting[reporting.index("--command") + 1]
+    assert command.startswith("./run.sh --lang en ")
+    assert command.endswith(r" --test_sets test\ zed")
+    assert "--stage" not in command
+    assert "--nj" not in command
+
+
+@pytest.mark.parametrize(
+    ("stage", "there", "missing", "rerun"),
+    [
+        (3, [], "data/train/wav.scp", 1),
+        (4, [], "dump/raw/org/train/wav.scp", 3),
+        (5, [], "dump/raw/train/text", 4),
+        (5, ["dump/raw/train/text"], "data/emotion_list", 1),
+        (10, [], "data/token_list/char/tokens.txt", 5),
+        (11, ["TRAINING"], "exp/ent_stats_raw_char/made_from.json", 10),
+        (12, [], f"{_EXP}/config.yaml", 11),
+        (12, [f"{_EXP}/config.yaml"], "dump/raw/test/wav.scp", 3),
+        (13, [], f"{_DECODED}/test/text", 12),
+    ],
+)
+def test_a_missing_input_names_the_stage_to_rerun(
+    workspace: Workspace, stage: int, there: list[str], missing: str, rerun: int
+) -> None:
+    if "TRAINING" in there:
+        _make_training_input(workspace)
+    else:
+        _touch(workspace, *there)
+    ended = workspace.run("mini", "--stage", str(stage))
+    assert ended.returncode == 2
+    assert ended.stderr == f"ent.sh: error: {missing} is missing; next: rerun stage {rerun} (--stage {rerun})\n"
+    assert workspace.calls() == []
+
+
+def test_stages_can_be_skipped(workspace: Workspace) -> None:
+    skips = ["--skip_data_prep", "true", "--skip_train", "true", "--skip_stages", "12 13"]
+    ended = workspace.run("mini", *skips)
+    assert (ended.returncode, workspace.calls()) == (0, [])
+    assert ended.stdout.count("\n") == 1
+
+
+def test_log_lines_tell_time_and_place(workspace: Workspace) -> None:
+    ended = workspace.run("mini", "--stage", "9", "--stop_stage", "9")
+    for line in ended.stdout.splitlines():
+        time, place, _ = line.split(" ", 2)
+        assert len(time) == len("2026-01-01T00:00:00")
+        assert place.startswith("(ent.sh:")
+
+
+def test_a_failing_command_ends_the_recipe_with_its_status(workspace: Workspace) -> None:
+    (workspace.root / "bin" / "python").write_text(
+        '#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "$2" >> "$CALLS"\nexit 2\n'
+    )
+    ended = workspace.run("mini", "--stop_stage", "3")
+    assert ended.returncode == 2
+    assert workspace.calls_file.read_text() == "espnet_ent.bin.ent_make_mini\n"
+
+
+def test_a_bare_python_is_told_apart_from_a_defect(workspace: Workspace) -> None:
+    (workspace.root / "bin" / "python").write_text("#!/bin/sh\nexit 1\n")
+    ended = workspace.run("mini", "--stage", "9")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("ent.sh: error: python has not all packages that are needed; next: make env in ")
+
+
+@pytest.mark.parametrize("corpus", ["iemocap", "zed"])
+def test_a_corpus_without_a_path_is_one_line(workspace: Workspace, corpus: str) -> None:
+    ended = workspace.run(corpus, "--stop_stage", "1")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("data.sh: error: IEMOCAP is not set; next: set it in db.sh")
+    assert ended.stderr.count("\n") == 1
+    assert workspace.calls() == []
+
+
+def test_zed_is_needed_beside_iemocap(workspace: Workspace) -> None:
+    ended = workspace.run("zed", "--stop_stage", "1", IEMOCAP="/corpora/iemocap")
+    assert ended.returncode == 2
+    assert ended.stderr.startswith("data.sh: error: ZED is not set; next: set it in db.sh")
+
+
+def test_corpus_paths_may_hold_spaces(workspace: Workspace) -> None:
+    ended = workspace.run("zed", "--stop_stage", "1", IEMOCAP="/my corpora/iemocap", ZED="/my corpora/zed")
+    assert ended.returncode == 0
+    roots = [_options(call)["--root"] for call in workspace.calls() if call[1].endswith("ent_prepare")]
+    assert roots == [["/my corpora/iemocap"], ["/my corpora/zed"]]

@@ -55,10 +55,7 @@ def epoch_line(reporter: Reporter, max_epoch: int, seconds_per_epoch: float) -> 
 
 
 def _duration(seconds: float) -> str:
-    """
-    >>> _duration(59), _duration(600), _duration(7500)
-    ('59 s', '10 min', '2 h 5 min')
-    """
+    """A duration to be read at a glance."""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

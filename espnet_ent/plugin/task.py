@@ -60,8 +60,8 @@ class ENTTask(AbsTask):
     def get_parser(cls) -> StrictParser:
         """ESPnet's options and ours, read strictly."""
         parser = super().get_parser()
-        parser.__class__ = StrictParser  # AbsTask makes the parser itself; the two differ in methods only
-        parser.set_defaults(
+        return StrictParser.adopt(
+            parser,
             required=[*parser.get_default("required"), "token_list", "emotion_list"],
             # ESPnet's criteria name a statistic that no model of ours has, and its plots cost more than the epochs.
             best_model_criterion=[("valid", "loss", "min")],
@@ -69,7 +69,6 @@ class ENTTask(AbsTask):
             num_att_plot=0,
             resume=True,
         )
-        return parser
 
     @classmethod
     def add_task_arguments(cls, parser: argparse.ArgumentParser) -> None:

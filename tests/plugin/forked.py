@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 import traceback
 from collections.abc import Callable
 
 import torch
 
 SUCCESS, FAILURE = 0, 1
+_LONGEST = 60  # seconds until a child that hangs gives up
 
 
 def start(function: Callable, *args: object, **kwargs: object) -> int:
@@ -19,6 +21,9 @@ def start(function: Callable, *args: object, **kwargs: object) -> int:
         return pid
     status = FAILURE
     try:
+        watchdog = threading.Timer(_LONGEST, os._exit, [FAILURE])
+        watchdog.daemon = True
+        watchdog.start()
         torch.set_num_threads(1)
         function(*args, **kwargs)
         status = SUCCESS

@@ -9,7 +9,9 @@ LOSS, ACC = ("valid", "loss", "min"), ("valid", "acc", "max")
 
 
 def stats(losses, **others):
-    return {e: {"valid": {"loss": v, "acc": -v, "time": 0.0} | others.get(f"e{e}", {})} for e, v in enumerate(losses, 1)}
+    return {
+        e: {"valid": {"loss": v, "acc": -v, "time": 0.0} | others.get(f"e{e}", {})} for e, v in enumerate(losses, 1)
+    }
 
 
 def test_best_first_and_the_earlier_of_equals():
@@ -31,7 +33,9 @@ def test_epochs_without_the_statistic_are_left_out():
     assert rank_epochs(values, ACC) == [2]
 
 
-@pytest.mark.parametrize("bad", [["valid", "loss"], ["valid", "loss", "less"], ["test", "loss", "min"], "loss", [1, 2, 3]])
+@pytest.mark.parametrize(
+    "bad", [["valid", "loss"], ["valid", "loss", "less"], ["test", "loss", "min"], "loss", [1, 2, 3]]
+)
 def test_malformed_criteria_are_refused_with_the_option(bad):
     with pytest.raises(ConfigError, match="best_model_criterion: malformed"):
         parse_criteria([bad], "best_model_criterion")

@@ -46,6 +46,24 @@ def test_stages_1_to_5_make_what_training_needs_and_change_nothing_when_rerun(wo
     assert [_digests(recipe / folder) for folder in ("data", "dump", "downloads")] == made
 
 
+def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(workspace: Workspace) -> None:
+    _prepare(workspace)
+    options = ("--stage", "10", "--test_sets", "zed_test", "--ent_tag", "tiny")
+    tiny = ("--ent_args", "--max_epoch 1 --encoder_conf num_blocks=1")
+    exp = workspace.recipe("mini") / "exp"
+    first = workspace.run("mini", *options, *tiny)
+    assert first.returncode == 0, first.stderr
+    assert "tiny: epoch 1/1: " in first.stdout  # progress on the terminal, everything else in the log
+    assert "# Ended (code 0)" not in first.stdout
+    assert "# Ended (code 0)" in (exp / "ent_tiny/train.log").read_text()
+    assert (exp / "ent_tiny/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    assert "| ent_tiny" in (exp / "ent_tiny/RESULTS.md").read_text()
+    made = {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")}
+    again = workspace.run("mini", *options, *tiny)
+    assert again.returncode == 0, again.stderr
+    assert {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")} == made
+
+
 def test_a_faulty_corpus_stops_stage_1_with_one_line(workspace: Workspace) -> None:
     """The same readers and checks as for the licensed corpora."""
     root = workspace.recipe("mini") / "downloads/mini/IEMOCAP_mini"

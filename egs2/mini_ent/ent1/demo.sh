@@ -9,15 +9,25 @@ systems=(ent fent)
 
 ./run.sh --stage 1 --stop_stage 10 "$@"
 log "training and decoding of ${systems[*]}, side by side"
+set -m # each system is a process group of its own, which can be stopped as a whole
 pids=()
+stop() {
+    for pid in "${pids[@]}"; do
+        kill -- "-${pid}" 2>/dev/null || true
+    done
+}
+trap 'stop; wait; exit 130' INT TERM
 for system in "${systems[@]}"; do
     ./run.sh --stage 11 --stop_stage 12 --inference_nj 1 --ent_config "conf/train_${system}_mini.yaml" "$@" &
     pids+=($!)
 done
-trap 'kill "${pids[@]}" 2>/dev/null || true' INT TERM
 status=0
-for pid in "${pids[@]}"; do
-    wait "${pid}" || status=$?
+for _ in "${systems[@]}"; do
+    wait -n || {
+        code=$?
+        [ "${status}" -ne 0 ] || status=${code}
+        stop
+    }
 done
 [ "${status}" -eq 0 ] || exit "${status}"
 for system in "${systems[@]}"; do

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import logging
-import sys
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from torch import nn
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.checkpoints import CheckpointStore, check_fit, read_checkpoint
 from espnet_ent.plugin.distributed import in_step
+from espnet_ent.plugin.progress import progress_bar
 from espnet_ent.plugin.ranking import Criterion, check_statistic, is_patience_over, parse_criteria, rank_epochs
 from espnet_ent.plugin.reporting import epoch_line, reporter_state, restore_reporter
 from espnet_ent.plugin.stopping import StopRequest, stop_on_sigterm
@@ -182,12 +182,11 @@ class _Run:
             self.store.average(self._best())
 
     def _train_epoch(self, model: nn.Module, iterator: Iterable) -> None:
-        epoch = self.reporter.get_epoch()
-        iterator = _progress(in_step(iterator, self.stop, self.device), _length(iterator), epoch, self.is_first)
+        batches = in_step(iterator, self.stop, self.device)
+        if self.is_first:
+            batches = progress_bar(batches, iterator, f"epoch {self.reporter.get_epoch()}")
         with self.reporter.observe("train") as sub_reporter:
-            TrainingEpoch(model, self.optimizers, self.schedulers, self.scaler, self.options).run(
-                iterator, sub_reporter
-            )
+            TrainingEpoch(model, self.optimizers, self.schedulers, self.scaler, self.options).run(batches, sub_reporter)
 
     def _validate_epoch(self, model: nn.Module, iterator: Iterable) -> None:
         with self.reporter.observe("valid") as sub_reporter:
@@ -262,23 +261,6 @@ def _make_scaler(options: ENTTrainerOptions) -> torch.amp.GradScaler | None:
         logging.warning("use_amp needs a GPU: training in full precision")
         return None
     return torch.amp.GradScaler("cuda")
-
-
-def _length(iterator: Iterable) -> int | None:
-    """How many items an iterator has, if it knows."""
-    try:
-        return len(iterator)
-    except TypeError:
-        return None
-
-
-def _progress(iterator: Iterable, total: int | None, epoch: int, is_first: bool) -> Iterable:
-    """A bar on a terminal, nothing in a log."""
-    if not is_first or not sys.stderr.isatty():
-        return iterator
-    from tqdm import tqdm
-
-    return tqdm(iterator, desc=f"epoch {epoch}", total=total, unit="batch", leave=False)
 
 
 def _data_parallel(model: nn.Module, options: ENTTrainerOptions, distributed_option: Any) -> nn.Module:

@@ -1,5 +1,6 @@
 import kaldiio
 import numpy as np
+import pytest
 
 from espnet_ent.data.provenance import is_made_from
 from espnet_ent.data.transcript import EmotionTranscript, Word
@@ -58,8 +59,6 @@ def test_a_failure_half_way_leaves_nothing(tmp_path):
         yield PAIRS[0]
         raise KeyboardInterrupt
 
-    try:
+    with pytest.raises(KeyboardInterrupt):
         write_decoded(tmp_path / "out", failing(), FOUR_EMOTIONS, {})
-    except KeyboardInterrupt:
-        pass
     assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,8 @@ def args(tmp_path):
         entries = [("wav.scp", "speech", "sound"), ("text", "text", "text"), ("utt2emo", "emotion", "text")]
         setattr(args, f"{phase}_data_path_and_name_and_type", [(str(root / phase / f), n, t) for f, n, t in entries])
         shape = root / f"{phase}_shape"
-        shape.write_text("".join(f"{line.split()[0]} 4000\n" for line in open(root / phase / "text")))
+        lines = (root / phase / "text").read_text().splitlines()
+        shape.write_text("".join(f"{line.split()[0]} 4000\n" for line in lines))
         setattr(args, f"{phase}_shape_file", [str(shape)])
     return args
 

@@ -26,9 +26,9 @@ def holder(tmp_path):
 
 
 def test_a_second_run_in_the_same_directory_is_refused_with_the_first_ones_process(tmp_path, holder):
-    with pytest.raises(ConfigError, match=f"another run is using this directory; got process {holder};"):
-        with exclusive(tmp_path):
-            pass
+    message = f"another run is using this directory; got process {holder};"
+    with pytest.raises(ConfigError, match=message), exclusive(tmp_path):
+        pass
 
 
 def test_the_directory_is_free_again_after_a_kill(tmp_path):

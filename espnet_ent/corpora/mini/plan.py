@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def _phrases_of_label(label: str, sentence: Sentence, rng: random.Random) -> tup
 def _spoken(sentence: Sentence, emotions: Sequence[str], rng: random.Random) -> tuple[SpokenPhrase, ...]:
     """Phrases with the prosody of their emotions; neighbours of one emotion share one prosody."""
     prosody = [sample_prosody(emotions[0], rng)]
-    for previous, emotion in zip(emotions, emotions[1:], strict=False):
+    for previous, emotion in itertools.pairwise(emotions):
         prosody.append(prosody[-1] if emotion == previous else sample_prosody(emotion, rng))
     return tuple(map(SpokenPhrase, sentence, emotions, prosody))
 

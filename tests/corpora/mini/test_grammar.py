@@ -1,3 +1,4 @@
+import itertools
 import random
 
 import pytest
@@ -31,4 +32,4 @@ def test_sentences_have_the_asked_number_of_phrases_and_no_two_circumstances_in_
         sentence = stream.draw(num_phrases)
         assert len(sentence) == num_phrases
         is_command = [phrase.split()[0] in grammar.VERBS for phrase in sentence]
-        assert all(a or b for a, b in zip(is_command, is_command[1:], strict=False))
+        assert all(a or b for a, b in itertools.pairwise(is_command))

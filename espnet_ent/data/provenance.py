@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.errors import AudioError
 
 PROVENANCE = "made_from.json"
@@ -50,7 +51,7 @@ def digest_audio(sources: Iterable[str]) -> str:
 def write_provenance(directory: Path, made_from: Mapping[str, object]) -> None:
     """Record inside a directory what it was made from."""
     text = json.dumps(made_from, indent=2, sort_keys=True) + "\n"
-    (directory / PROVENANCE).write_text(text, encoding="utf-8")
+    atomic_write_text(directory / PROVENANCE, text)
 
 
 def is_made_from(directory: str | Path, made_from: Mapping[str, object]) -> bool:

@@ -63,7 +63,7 @@ DEFAULTS: dict[str, str | None] = {
 }
 """What a component is when a configuration does not name it; None leaves it out."""
 
-_MODEL_OPTIONS = ("emotion_layer_mix",)
+_MODEL_OPTIONS = ("emotion_layer_mix", "extract_feats_in_collect_stats")  # the second is read by ESPnet's task
 _FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
 
 

@@ -79,9 +79,18 @@ class EmotionTranscriber:
         model: Built and loaded model.
         config: Options of decoding.
         device: Where to compute.
+
+    Raises:
+        ConfigError: If the model lacks the emotion joint network or the utterance head.
     """
 
     def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
+        for part, weight in (("emotion_joint", "lattice_weight"), ("utterance_head", "utterance_weight")):
+            if getattr(model, part) is None:
+                raise ConfigError(
+                    f"the model has no {part}: it was trained with {weight} 0",
+                    next_step="decode a model that has both emotion branches",
+                )
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         self.device = torch.device(device)

@@ -83,6 +83,13 @@ def test_a_missing_checkpoint_names_the_stage_to_rerun(experiment):
         EmotionTranscriber.from_pretrained(experiment, "valid.wer.best.pth")
 
 
+@pytest.mark.parametrize("weight", ["lattice_weight", "utterance_weight"])
+def test_a_model_without_an_emotion_branch_is_refused_in_one_line(weight):
+    model = build_model(tiny_config(model_conf={weight: 0}))
+    with pytest.raises(ConfigError, match=weight):
+        EmotionTranscriber(model)
+
+
 def test_a_missing_configuration_is_one_line(tmp_path):
     with pytest.raises(ConfigError, match="configuration is missing"):
         EmotionTranscriber.from_pretrained(tmp_path)

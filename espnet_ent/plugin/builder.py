@@ -102,12 +102,29 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
         emotions=emotions,
         losses=losses,
         transducer=transducer,
-        emotion_joint=_make(config, "emotion_joint", **branch) if losses.lattice_weight > 0 else None,
-        utterance_head=_make(config, "utterance_head", **branch) if losses.utterance_weight > 0 else None,
+        emotion_joint=_make_branch(config, "emotion_joint", losses.lattice_weight, branch),
+        utterance_head=_make_branch(config, "utterance_head", losses.utterance_weight, branch),
     )
     if config.get("init"):
         initialize(model, config["init"])
     return model
+
+
+def _make_branch(
+    config: Mapping[str, Any], component: str, weight: float, sizes: Mapping[str, int]
+) -> nn.Module | None:
+    """An emotion branch, if its loss has a weight."""
+    if weight <= 0:
+        return None
+    module = _make(config, component, **sizes)
+    if module is None:
+        raise ConfigError(
+            f"{component} is left out, but its loss has a weight",
+            where=component,
+            expected=f"one of {' '.join(REGISTRY[component])}, or a weight of 0 in model_conf",
+            got="none",
+        )
+    return module
 
 
 def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:

@@ -54,6 +54,14 @@ def test_a_weight_of_zero_builds_no_branch():
     assert set(stats) == {"loss", "loss_transducer"}
 
 
+@pytest.mark.parametrize("component", ["emotion_joint", "utterance_head"])
+def test_a_branch_that_is_left_out_while_its_loss_has_a_weight_is_refused(component):
+    config = tiny_config()
+    config[component] = None
+    with pytest.raises(ConfigError, match=component):
+        build_model(config)
+
+
 def test_ctc_and_language_model_losses_are_built_on_demand():
     conf = {"ctc_weight": 0.3, "lm_weight": 0.1}
     model = build_model(tiny_config(transducer="factorized_transducer", model_conf=conf))

@@ -1,0 +1,109 @@
+import hashlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+import yaml
+
+from espnet_ent.bin.ent_decode import main
+from espnet_ent.data.datadir import write_data_dir
+from espnet_ent.data.utterance import Utterance
+from espnet_ent.errors import AudioError, CheckpointError, DataError
+from espnet_ent.plugin.builder import build_model
+from tests.plugin.tiny import tiny_config
+
+RATE = 16000
+LENGTHS = {"utt1": 8000, "utt2": 12345, "utt3": 700}
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("exp")
+    torch.manual_seed(1)
+    model = build_model(tiny_config())
+    torch.save(model.state_dict(), directory / "valid.loss.ave.pth")
+    (directory / "config.yaml").write_text(yaml.safe_dump(tiny_config()))
+    return directory
+
+
+@pytest.fixture
+def data(tmp_path):
+    utterances = []
+    for number, (name, length) in enumerate(LENGTHS.items()):
+        path = tmp_path / f"{name}.wav"
+        samples = 0.1 * np.random.default_rng(number).standard_normal(length)
+        soundfile.write(path, samples, RATE, subtype="PCM_16")
+        utterances.append(Utterance(name, "spk", str(path), text="A B", emotion="neu", num_samples=length))
+    write_data_dir(tmp_path / "data", utterances)
+    return tmp_path / "data"
+
+
+def decode(experiment, data, out, *more):
+    main(["--exp", str(experiment), "--data", str(data), "--out", str(out), *more])
+
+
+def digests(directory):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(directory.iterdir())}
+
+
+def test_every_utterance_is_answered_even_one_shorter_than_a_frame(experiment, data, tmp_path):
+    decode(experiment, data, tmp_path / "out")
+    for name in ("text", "utt2emo", "utt2emo_posteriors", "utt2duration"):
+        ids = [line.split()[0] for line in (tmp_path / "out" / name).read_text().splitlines()]
+        assert ids == list(LENGTHS)
+
+
+def test_the_result_does_not_depend_on_the_number_of_jobs(experiment, data, tmp_path):
+    decode(experiment, data, tmp_path / "one")
+    decode(experiment, data, tmp_path / "two", "--nj", "2")
+    assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_a_finished_decoding_is_left_alone_and_another_checkpoint_is_not(experiment, data, tmp_path, capsys):
+    decode(experiment, data, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()}
+    decode(experiment, data, tmp_path / "out")
+    assert "already" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} == before
+    torch.manual_seed(2)
+    torch.save(build_model(tiny_config()).state_dict(), experiment / "other.pth")
+    decode(experiment, data, tmp_path / "out", "--inference_ent_model", "other.pth")
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} != before
+
+
+def test_a_wrong_rate_is_refused_and_nothing_is_left(experiment, data, tmp_path):
+    soundfile.write(tmp_path / "utt2.wav", np.zeros(8000), 8000)
+    with pytest.raises(AudioError, match="expected 16000 Hz; got 8000 Hz"):
+        decode(experiment, data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_inputs_name_the_stage_to_rerun(experiment, data, tmp_path):
+    with pytest.raises(CheckpointError, match="stage 11"):
+        decode(experiment, data, tmp_path / "out", "--inference_ent_model", "none.pth")
+    with pytest.raises(DataError, match="data directory is missing"):
+        decode(experiment, tmp_path / "nowhere", tmp_path / "out")
+
+
+_SCRIPT = """
+import runpy, sys
+try:
+    runpy.run_module("espnet_ent.bin.ent_decode", run_name="__main__", alter_sys=True)
+except SystemExit as end:
+    assert not end.code, end
+print([name for name in sys.modules if name.startswith(("espnet2.tasks", "nltk", "transformers"))])
+"""
+
+
+def test_decoding_imports_no_task_and_prints_no_noise(experiment, data, tmp_path):
+    options = ["--exp", experiment, "--data", data, "--out", tmp_path / "out"]
+    command = [sys.executable, "-c", _SCRIPT, *map(str, options)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    report, modules = done.stdout.splitlines()
+    assert "3 utterances decoded" in report
+    assert modules == "[]"

@@ -77,5 +77,6 @@ def _transcribe_all(
 
 def _transcribe_one(utterance: Utterance) -> tuple[str, EmotionTranscript]:
     assert _transcriber is not None
-    samples = read_audio(utterance.audio, _transcriber.grid.sample_rate)
+    rate = _transcriber.grid.sample_rate
+    samples = read_audio(utterance.audio, rate, start=utterance.start, end=utterance.end)
     return utterance.utt_id, _transcriber.transcribe(samples)

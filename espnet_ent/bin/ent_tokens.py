@@ -17,7 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--token_type", default="char", help="char | bpe")
     parser.add_argument("--nbpe", type=int, default=100, help="number of units of bpe")
     parser.add_argument("--bpemode", default="unigram", help="unigram | bpe")
-    parser.add_argument("--nlsyms", nargs="*", default=[], help="symbols that are one token")
+    parser.add_argument("--nlsyms", nargs="*", default=[], help="symbols that are one token, also joined by commas")
     parser.add_argument("--nlsyms_txt", help="file with such symbols, one a line")
     parser.add_argument("--text", help="file of <id> <text> lines to use in place of the text of --data")
     parser.add_argument("--emotion_list", required=True, help="emotion list that all labels must be in")
@@ -36,9 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     for data in args.labelled:
         for utt_id, label in read_table(Path(data) / "utt2emo").items():
             emotions.index(label, where=f"{Path(data) / 'utt2emo'}: {utt_id}")
-    symbols = [*args.nlsyms, *(read_lines(args.nlsyms_txt) if args.nlsyms_txt else [])]
+    symbols = [symbol for value in args.nlsyms for symbol in value.split(",")]
+    symbols += read_lines(args.nlsyms_txt) if args.nlsyms_txt else []
     texts = list(read_table(args.text).values()) if args.text else read_texts(args.data)
-    config = TokenListConfig(args.token_type, args.nbpe, args.bpemode, tuple(symbols))
+    config = TokenListConfig(args.token_type, args.nbpe, args.bpemode, tuple(filter(None, symbols)))
     tokens = make_token_list(texts, args.out, config)
     print(f"{args.out}: {len(tokens)} tokens ({args.token_type}); emotions: {' '.join(emotions.names)}")
 

@@ -57,4 +57,9 @@ def write_provenance(directory: Path, made_from: Mapping[str, object]) -> None:
 def is_made_from(directory: str | Path, made_from: Mapping[str, object]) -> bool:
     """Whether a finished directory was made from exactly this."""
     path = Path(directory, PROVENANCE)
-    return path.is_file() and json.loads(path.read_text(encoding="utf-8")) == made_from
+    if not path.is_file():
+        return False
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) == made_from
+    except ValueError:  # damaged: to be made again
+        return False

@@ -37,7 +37,7 @@ def make_token_list(texts: Sequence[str], out: str | Path, config: TokenListConf
     then by code, units of sentencepiece stand in its order.
 
     Raises:
-        ConfigError: If the type is unknown, or the text does not allow ``nbpe`` tokens.
+        ConfigError: If the type or the mode is unknown, or the text does not allow ``nbpe`` tokens.
         DataError: If there is no text.
     """
     out = Path(out)
@@ -47,6 +47,8 @@ def make_token_list(texts: Sequence[str], out: str | Path, config: TokenListConf
         return _write_tokens(out, _by_count(CharTokenizer(config.nlsyms).text2tokens, texts))
     if config.token_type != "bpe":
         raise ConfigError("unknown token_type", expected="char or bpe", got=repr(config.token_type))
+    if config.bpemode not in ("unigram", "bpe"):
+        raise ConfigError("unknown bpemode", expected="unigram or bpe", got=repr(config.bpemode))
     with atomic_directory(out) as root:
         _train_sentencepiece(texts, root / "bpe.model", config)
         return _write_tokens(root, _pieces(root / "bpe.model"))

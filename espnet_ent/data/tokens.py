@@ -34,7 +34,7 @@ class CharTokenizer:
     """
 
     def __init__(self, symbols: Iterable[str] = ()) -> None:
-        self._symbols = sorted(symbols, key=len, reverse=True)
+        self._symbols = sorted(filter(None, symbols), key=len, reverse=True)
 
     def text2tokens(self, text: str) -> list[str]:
         """Tokens of a text.
@@ -121,6 +121,11 @@ class TokenList:
     def blank_index(self) -> int:
         """Index of ``<blank>``: 0."""
         return self._index[BLANK]
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Tokens of several characters that stand for themselves in a text, e.g. ``<noise>``."""
+        return tuple(t for t in self.tokens if len(t) > 1 and t not in (BLANK, UNKNOWN, SPACE, SOS_EOS))
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """Indices, int64 (U,); unknown tokens become ``<unk>``."""

@@ -34,6 +34,8 @@ def subsampling_factor(name: str, conf: dict) -> int:
     """
     if name == "rnn":
         defaults = inspect.signature(RNNEncoder).parameters
+        if not conf.get("use_projection", defaults["use_projection"].default):
+            return 1  # ESPnet subsamples between projected layers only
         layers = conf.get("num_layers", defaults["num_layers"].default)
         subsample = conf.get("subsample", defaults["subsample"].default) or ()
         return math.prod(subsample[:layers])

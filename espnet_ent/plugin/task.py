@@ -28,6 +28,7 @@ from espnet_ent.plugin.locking import exclusive
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.plugin.options import StrictParser
 from espnet_ent.plugin.ranking import parse_criteria
+from espnet_ent.plugin.same_data import check_same_data
 from espnet_ent.plugin.trainer import ENTTrainer
 
 _NEEDED = ("frontend", "encoder", "transducer")  # components that can't be left out
@@ -128,6 +129,8 @@ class ENTTask(AbsTask):
             super().main_worker(args)
             return
         with exclusive(args.output_dir):
+            if not args.collect_stats and args.resume:
+                check_same_data(args)
             Path(args.output_dir, PROVENANCE).unlink(missing_ok=True)  # the sign that it is finished
             super().main_worker(args)
 
@@ -141,9 +144,10 @@ class ENTTask(AbsTask):
         """Our preprocessor."""
         if not args.use_preprocessor:
             return None
+        tokens = TokenList.from_config(args.token_list)
         return Preprocessor(
-            TokenList.from_config(args.token_list),
-            build_tokenizer(args.token_type, args.bpemodel),
+            tokens,
+            build_tokenizer(args.token_type, args.bpemodel, tokens.symbols),
             EmotionInventory.from_config(args.emotion_list),
         )
 
@@ -196,6 +200,8 @@ def _check_options(args: argparse.Namespace) -> None:
     for name, default in _UNSUPPORTED.items():
         if getattr(args, name) != default:
             raise ConfigError("option is not supported", where=name, expected=default, got=getattr(args, name))
+    if args.ngpu > 0 and not torch.cuda.is_available():
+        raise ConfigError("no GPU is usable here", where="option ngpu", expected=0, got=args.ngpu)
     parse_criteria(args.best_model_criterion, "best_model_criterion")
     parse_criteria([args.early_stopping_criterion], "early_stopping_criterion")
     for name in ("accum_grad", "max_epoch", "batch_size", "keep_nbest_models"):

@@ -27,6 +27,14 @@ def test_characters_and_back(text: str) -> None:
     assert tokenizer.tokens2text(tokens) == text
 
 
+def test_an_empty_symbol_is_none() -> None:
+    assert CharTokenizer(["", "<a>"]).text2tokens("B<a>") == ["B", "<a>"]
+
+
+def test_symbols_of_a_token_list_are_its_tokens_of_several_characters() -> None:
+    assert TokenList(("<blank>", "<unk>", "<space>", "A", "<noise>", "<sos/eos>")).symbols == ("<noise>",)
+
+
 def test_symbols_stay_whole_and_the_longest_wins() -> None:
     tokenizer = CharTokenizer(["<a>", "<a><b>"])
     assert tokenizer.text2tokens("<a>X<a><b> <b>") == ["<a>", "X", "<a><b>", "<space>", "<", "b", ">"]

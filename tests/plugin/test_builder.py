@@ -44,6 +44,13 @@ def test_the_grid_tells_the_encoders_true_frame_rate():
         assert abs(int(states.lengths[0]) - 32000 / (160 * factor)) <= 2
 
 
+@pytest.mark.parametrize("use_projection", [True, False])
+def test_the_grid_of_a_recurrent_encoder_tells_its_true_frame_rate(use_projection):
+    model = build_model(tiny_config(encoder="rnn", encoder_conf={**RNN, "use_projection": use_projection})).eval()
+    states = model.encoder(torch.randn(1, 32000), torch.tensor([32000]))
+    assert abs(int(states.lengths[0]) - 32000 / model.encoder.grid.samples_per_frame) <= 2
+
+
 def test_a_weight_of_zero_builds_no_branch():
     conf = {"lattice_weight": 0, "utterance_weight": 0}
     model = build_model(tiny_config(model_conf=conf))

@@ -134,6 +134,20 @@ def test_a_config_that_does_not_fit_the_checkpoint_leaves_both_as_they_are(exper
     assert (experiment / "config.yaml").read_bytes() == before
 
 
+def test_a_run_is_not_resumed_on_other_data(experiment, data, stats):
+    """Another fold in the same directory would be tested on what the run was trained on."""
+    before = {path.name: path.read_bytes() for path in experiment.glob("*.json")}
+    table = data / "train" / "utt2emo"
+    content = table.read_text()
+    table.write_text(content.replace(" hap", " sad"))
+    try:
+        with pytest.raises(ConfigError, match="holds a run on other data"):
+            ent_train.main(training_options(data, stats, experiment))
+    finally:
+        table.write_text(content)
+    assert {path.name: path.read_bytes() for path in experiment.glob("*.json")} == before
+
+
 def test_a_second_run_in_the_same_directory_is_refused_before_anything_is_written(data, stats, tmp_path):
     def refused():
         with pytest.raises(ConfigError, match="another run"):

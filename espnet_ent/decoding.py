@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -66,13 +67,14 @@ def _transcribe_all(
 ) -> Iterator[tuple[str, EmotionTranscript]]:
     global _transcriber
     _transcriber = transcriber
+    # One thread: the same sums in the same order for any nj.
+    torch.set_num_threads(1)
     if nj <= 1:
         yield from map(_transcribe_one, utterances)
         return
-    # Forked workers share the loaded model. One thread each: the same sums in the same order for any nj.
-    torch.set_num_threads(1)
-    with multiprocessing.get_context("fork").Pool(nj) as pool:
-        yield from pool.imap(_transcribe_one, utterances, chunksize=4)
+    # Forked workers share the loaded model.
+    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(_transcribe_one, utterances, chunksize=4)
 
 
 def _transcribe_one(utterance: Utterance) -> tuple[str, EmotionTranscript]:

@@ -27,10 +27,12 @@ _MEND = f"{_PIP} --no-deps -r {shlex.quote(str(LOCK))}" if LOCK.is_file() else f
 
 @dataclass(frozen=True)
 class Finding:
-    """Attributes:
-    level: ``ok``, ``warn`` or ``FAIL``.
-    what: What was checked, with what was found.
-    mend: The command that mends it, if something is to mend.
+    """The result of one check.
+
+    Attributes:
+        level: ``ok``, ``warn`` or ``FAIL``.
+        what: What was checked, with what was found.
+        mend: The command that mends it, if something is to mend.
     """
 
     level: str

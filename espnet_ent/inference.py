@@ -13,7 +13,7 @@ import yaml
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
 from espnet_ent.data.words import group_words
-from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.builder import build_model
@@ -51,6 +51,11 @@ class InferenceConfig:
         for key in values:
             if key not in known:
                 raise ConfigError(f"unknown option {key!r}", where=path, expected=f"one of {' '.join(known)}")
+        limit = values.get("max_symbols_per_frame", 1)
+        if type(limit) is not int or limit < 1:
+            raise ConfigError(
+                "not a whole number of at least 1", where=f"{path}: max_symbols_per_frame", got=repr(limit)
+            )
         return cls(**values)
 
 
@@ -81,7 +86,7 @@ class EmotionTranscriber:
         device: Where to compute.
 
     Raises:
-        ConfigError: If the model lacks the emotion joint network or the utterance head.
+        ConfigError: If the model lacks the emotion joint network or the utterance head, or there is no such device.
     """
 
     def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
@@ -91,6 +96,8 @@ class EmotionTranscriber:
                     f"the model has no {part}: it was trained with {weight} 0",
                     next_step="decode a model that has both emotion branches",
                 )
+        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         self.device = torch.device(device)
@@ -152,7 +159,17 @@ class EmotionTranscriber:
 
     @torch.no_grad()
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
-        """Transcribe float32 samples (N,) at the model's rate."""
+        """Transcribe samples (N,) in [-1, 1] at the model's rate.
+
+        Raises:
+            AudioError: If they are not a row of finite floating-point numbers.
+        """
+        if samples.ndim != 1 or samples.size == 0 or not np.issubdtype(samples.dtype, np.floating):
+            raise AudioError(
+                "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
+            )
+        if not np.isfinite(samples).all():
+            raise AudioError("samples are not finite")
         duration = samples_to_seconds(len(samples), self.grid.sample_rate)
         shortest = seconds_to_samples(SHORTEST_SECONDS, self.grid.sample_rate)
         if len(samples) < shortest:

@@ -3,7 +3,7 @@ import pytest
 import torch
 import yaml
 
-from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.plugin.builder import build_model
 from tests.plugin.tiny import tiny_config
@@ -78,6 +78,21 @@ def test_files_of_another_rate_are_resampled(transcriber, tmp_path):
     assert transcriber(tmp_path / "a.wav").duration == pytest.approx(1.0, abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    "samples",
+    [np.zeros(8000, np.int16), np.zeros((8000, 2), np.float32), np.zeros(0, np.float32), np.full(800, np.nan)],
+)
+def test_samples_of_another_kind_are_refused(transcriber, samples):
+    with pytest.raises(AudioError):
+        transcriber(samples)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_device_that_is_not_there_is_one_line(experiment):
+    with pytest.raises(ConfigError, match="no GPU"):
+        EmotionTranscriber.from_pretrained(experiment, device="cuda")
+
+
 def test_a_missing_checkpoint_names_the_stage_to_rerun(experiment):
     with pytest.raises(CheckpointError, match="stage 11"):
         EmotionTranscriber.from_pretrained(experiment, "valid.wer.best.pth")
@@ -96,7 +111,13 @@ def test_a_missing_configuration_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "named"), [("max_symbols: 3", "max_symbols_per_frame"), ("- 1", "mapping"), ("a: [", "YAML")]
+    ("text", "named"),
+    [
+        ("max_symbols: 3", "max_symbols_per_frame"),
+        ("- 1", "mapping"),
+        ("a: [", "YAML"),
+        ("max_symbols_per_frame: many", "whole number"),
+    ],
 )
 def test_a_wrong_inference_configuration_is_one_line(tmp_path, text, named):
     (tmp_path / "c.yaml").write_text(text)

@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NoReturn
 
 from espnet_ent.errors import EXIT_USER_ERROR, EntError
 
@@ -29,6 +30,17 @@ def run(main: Callable[[], int | None]) -> None:
         print(f"{program}: interrupted", file=sys.stderr)
         sys.exit(EXIT_INTERRUPTED)
     sys.exit(status or 0)
+
+
+class Parser(argparse.ArgumentParser):
+    """Options written out in full, and one line for an error."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(prog=Path(sys.argv[0]).stem, allow_abbrev=False, **options)
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with one line and status 2."""
+        self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message}; see --help\n")
 
 
 def boolean(value: str) -> bool:

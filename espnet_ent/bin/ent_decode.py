@@ -6,16 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", required=True, help="data directory to decode, e.g. dump/raw/test")
     parser.add_argument("--exp", required=True, help="output directory of training")
     parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
     parser.add_argument("--config", help="YAML file with options of decoding")
+    parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -25,6 +26,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
+    import dataclasses
     import time
 
     from tqdm import tqdm
@@ -34,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     start = time.monotonic()
     config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
+    if args.max_symbols_per_frame is not None:
+        config = dataclasses.replace(config, max_symbols_per_frame=args.max_symbols_per_frame)
     count = decode_data_dir(
         args.data,
         args.exp,

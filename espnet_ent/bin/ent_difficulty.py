@@ -8,12 +8,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--train", required=True, help="data directory to fit on")
     parser.add_argument("--test", required=True, help="data directory to score")
     parser.add_argument("--emotion_list", required=True)

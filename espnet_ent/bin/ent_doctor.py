@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 from espnet_ent.errors import EXIT_USER_ERROR
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command: none."""
-    return argparse.ArgumentParser(description=__doc__)
+    return Parser(description=__doc__)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

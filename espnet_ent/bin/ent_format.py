@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", required=True, help="data directory")
     parser.add_argument("--out", required=True, help="directory to make")
     parser.add_argument("--audio_format", default="flac", help="flac | wav | flac.ark | wav.ark")

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--corpus", required=True, choices=("iemocap", "zed"))
     parser.add_argument("--root", required=True, help="directory of the corpus")
     parser.add_argument("--out", default="data", help="directory to make data directories in")
@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     from espnet_ent.corpora.iemocap import read_iemocap
     from espnet_ent.corpora.zed import read_zed
+    from espnet_ent.data.atomic import atomic_write_text
     from espnet_ent.labels import FOUR_EMOTIONS
 
     out = Path(args.out)
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name, part in sets.items():
         part.write(out / name)
         print(f"{out / name}: {part.summary()}")
-    FOUR_EMOTIONS.write(out / "emotion_list")
+    atomic_write_text(out / "emotion_list", "\n".join(FOUR_EMOTIONS.to_lines()) + "\n")
 
 
 def _sessions(args: argparse.Namespace) -> dict[str, Sequence[int]]:

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import boolean, run
+from espnet_ent.bin.command import Parser, boolean, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--exp", required=True, nargs="+", help="output directories of training")
     parser.add_argument("--command", nargs="+", default=[], help="how they were run: one for all, or one each")
     parser.add_argument("--difficulty", help="difficulty.json of the data; left out of the report if absent")

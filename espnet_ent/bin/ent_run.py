@@ -10,15 +10,15 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser = Parser(description=__doc__)
     parser.add_argument("--backend", default="local", help="local | slurm (not there yet)")
     parser.add_argument("--max-jobs-run", "--max_jobs_run", type=int, help="jobs of an array at a time")
-    parser.add_argument("--show", metavar="TEXT", help="print the lines of output that hold TEXT, too")
+    parser.add_argument("--show", action="append", metavar="TEXT", help="print the lines of output that hold TEXT, too")
     parser.add_argument("--prefix", help="what to print in front of them")
     schedulers = parser.add_argument_group("for schedulers; the local backend ignores them")
     schedulers.add_argument("--gpu", type=int, default=0, help="GPUs a job")
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError("no job could run", where="--max-jobs-run", expected="1 or more", got=args.max_jobs_run)
 
     def show(_job: Job, line: str) -> None:
-        if args.show in line:
+        if any(text in line for text in args.show):
             print(f"{args.prefix}: {message_of(line)}" if args.prefix else message_of(line), flush=True)
 
     results = run_local(expand_jobs(args.words), args.max_jobs_run, show if args.show else None)

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--ref", required=True, help="data directory, e.g. dump/raw/test")
     parser.add_argument("--hyp", required=True, help="decoding directory; its name is the set's")
     parser.add_argument("--emotion_list", required=True, help="emotion classes, e.g. data/emotion_list")

@@ -6,12 +6,12 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import run
+from espnet_ent.bin.command import Parser, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("--data", nargs="+", required=True, help="data directories whose text is used")
     parser.add_argument("--out", required=True, help="directory to make, e.g. data/token_list/char")
     parser.add_argument("--token_type", default="char", help="char | bpe")

@@ -10,6 +10,9 @@ from pathlib import Path
 from espnet_ent.bin.command import run
 from espnet_ent.data.provenance import digest_files, is_made_from, write_provenance
 
+_NEEDED_LATER = ("config.yaml", "*.ave*.pth", "train/*", "valid/*")
+"""What must still be there for a run to count as finished; checkpoints of epochs may be removed."""
+
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a run that finished before with the same options and data is left alone."""
@@ -26,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         from espnet_ent.plugin.task import ENTTask
     ENTTask.main(cmd=argv)
     if output_dir is not None:
-        write_provenance(output_dir, made_from)
+        needed = [path for pattern in _NEEDED_LATER for path in output_dir.glob(pattern)]
+        write_provenance(output_dir, made_from, needed)
 
 
 def _output_dir(argv: Sequence[str]) -> Path | None:

@@ -6,12 +6,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import boolean, run
+from espnet_ent.bin.command import Parser, boolean, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = Parser(description=__doc__)
     parser.add_argument("data", nargs="+", help="data directories")
     parser.add_argument("--emotion_list", help="emotion list that all labels must be in")
     parser.add_argument("--fs", type=int, help="sample rate that all audio must have, in Hz")

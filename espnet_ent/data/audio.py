@@ -21,10 +21,12 @@ _PCM16_SCALE = 32768
 
 @dataclass(frozen=True)
 class AudioInfo:
-    """Attributes:
-    num_samples: Samples of each channel.
-    sample_rate: Samples a second.
-    channels: Number of channels.
+    """Length and format of audio.
+
+    Attributes:
+        num_samples: Samples of each channel.
+        sample_rate: Samples a second.
+        channels: Number of channels.
     """
 
     num_samples: int

@@ -12,6 +12,7 @@ from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.errors import AudioError
 
 PROVENANCE = "made_from.json"
+_HOLDS = "holds"
 _ARK_OFFSET = re.compile(r"(?<=\.ark):\d+$")
 
 
@@ -48,18 +49,22 @@ def digest_audio(sources: Iterable[str]) -> str:
     return digest.hexdigest()
 
 
-def write_provenance(directory: Path, made_from: Mapping[str, object]) -> None:
-    """Record inside a directory what it was made from."""
-    text = json.dumps(made_from, indent=2, sort_keys=True) + "\n"
+def write_provenance(directory: Path, made_from: Mapping[str, object], holds: Iterable[Path] | None = None) -> None:
+    """Record inside a directory what it was made from, and which files it must hold (default: all that it has)."""
+    paths = directory.rglob("*") if holds is None else holds
+    names = sorted(str(path.relative_to(directory)) for path in paths if path.is_file() and path.name != PROVENANCE)
+    text = json.dumps({**made_from, _HOLDS: names}, indent=2, sort_keys=True) + "\n"
     atomic_write_text(directory / PROVENANCE, text)
 
 
 def is_made_from(directory: str | Path, made_from: Mapping[str, object]) -> bool:
-    """Whether a finished directory was made from exactly this."""
+    """Whether a finished directory was made from exactly this, and still holds all of its files."""
     path = Path(directory, PROVENANCE)
     if not path.is_file():
         return False
     try:
-        return json.loads(path.read_text(encoding="utf-8")) == made_from
+        record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:  # damaged: to be made again
         return False
+    names = record.pop(_HOLDS, []) if isinstance(record, dict) else []
+    return record == made_from and all(Path(directory, name).is_file() for name in names)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-SPACE = "<space>"
+from espnet_ent.data.tokens import BLANK, SOS_EOS, SPACE
+
 WORD_START = "▁"  # sentencepiece's mark
-_SILENT = frozenset({"<blank>", "<sos/eos>"})
+_SILENT = frozenset({BLANK, SOS_EOS})
 
 
 @dataclass(frozen=True)

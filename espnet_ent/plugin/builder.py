@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import tempfile
+import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -22,6 +23,7 @@ from espnet2.layers.global_mvn import GlobalMVN
 from espnet2.layers.utterance_mvn import UtteranceMVN
 from espnet2.torch_utils.initialize import initialize
 from torch import nn
+from typeguard import TypeCheckError
 
 from espnet_ent.data.tokens import TokenList
 from espnet_ent.emotion.joint import EmotionJoint
@@ -175,6 +177,10 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
                 values[key] = float(values[key])
             except (TypeError, ValueError):
                 raise ConfigError("weight is not a number", where=f"model_conf.{key}", got=repr(values[key])) from None
+            if not 0 <= values[key] < float("inf"):
+                raise ConfigError(
+                    "weight is out of range", where=f"model_conf.{key}", expected="0 or more", got=values[key]
+                )
     losses = LossConfig(**values)
     check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
     return losses
@@ -212,8 +218,14 @@ def _make(config: Mapping[str, Any], component: str, **given: Any) -> Any:
     check_keys(f"{component}_conf", conf, [key for key in parameters_of(cls) if key not in given])
     try:
         return cls(**given, **conf)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=error) from error
+    except (TypeError, ValueError, AssertionError, TypeCheckError) as error:
+        reason = str(error) or f"a failed check ({_line_of(error)})"
+        raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=reason) from error
+
+
+def _line_of(error: BaseException) -> str:
+    """The line that raised an error: all that is known of an ``assert`` without a message."""
+    return traceback.extract_tb(error.__traceback__)[-1].line or type(error).__name__
 
 
 def parameters_of(cls: type) -> list[str]:

@@ -123,7 +123,12 @@ def check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], where: 
     }
     found = [f"{len(keys)} {fault} ({name_some(keys)})" for fault, keys in faults.items() if keys]
     if found:
-        raise CheckpointError("checkpoint does not fit the model", where=where, got=", ".join(found))
+        raise CheckpointError(
+            "checkpoint does not fit the model",
+            where=where,
+            got=", ".join(found),
+            next_step="restore the configuration that it was trained with, or train into another directory (--ent_tag)",
+        )
 
 
 def name_some(names: list[str]) -> str:

@@ -6,11 +6,12 @@ import inspect
 import math
 
 import torch
+from espnet2.asr.encoder.conformer_encoder import TooShortUttError
 from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 from torch import Tensor, nn
 
 from espnet_ent.encoders.layer_mix import LayerMix
-from espnet_ent.errors import ConfigError
+from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.transducer.states import EncoderStates
 
@@ -120,8 +121,16 @@ class FeatureEncoder(nn.Module):
                 feats, lengths = self.specaug(feats, lengths)
             if self.normalize is not None:
                 feats, lengths = self.normalize(feats, lengths)
-        if self.emotion_mix is None:
-            h, lengths, _ = self.encoder(feats, lengths)
-            return EncoderStates(h=h, h_emo=h, lengths=lengths)
-        (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
+        try:
+            if self.emotion_mix is None:
+                h, lengths, _ = self.encoder(feats, lengths)
+                return EncoderStates(h=h, h_emo=h, lengths=lengths)
+            (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
+        except TooShortUttError as error:
+            raise LossInputError(
+                "utterances are too short for the encoder's subsampling",
+                expected=f"more than {error.limit} feature frames",
+                got=error.actual_size,
+                next_step="raise --min_wav_duration and rerun stage 4",
+            ) from error
         return EncoderStates(h=h, h_emo=self.emotion_mix(layers), lengths=lengths)

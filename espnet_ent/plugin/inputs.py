@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -77,6 +78,9 @@ def _check_same_utterances(tables: Mapping[str, Mapping], shapes: Mapping[str, M
         for shape_path, shape in shapes.items():
             if shape.keys() - data.keys():
                 _refuse(f"{shape_path}: utterances are not in {path}", shape.keys() - data.keys(), _STATISTICS)
+            left_out = len(data) - len(shape)
+            if left_out:
+                logging.warning(f"{shape_path}: {left_out} of {len(data)} utterances are left out; rerun stage 10")
 
 
 def _refuse(what: str, utt_ids: set[str], next_step: str) -> None:

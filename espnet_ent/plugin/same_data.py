@@ -1,4 +1,4 @@
-"""A directory holds the run of one data set: a run that goes on must go on with the data that it began with."""
+"""A directory holds one run: a run that goes on must go on with the data and options that it began with."""
 
 from __future__ import annotations
 
@@ -14,15 +14,38 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.checkpoints import RESUME
 
 RECORD = "trained_on.json"
+_OPTIONS = (
+    "accum_grad",
+    "batch_bins",
+    "batch_size",
+    "batch_type",
+    "encoder",
+    "encoder_conf",
+    "freeze_param",
+    "grad_clip",
+    "init_param",
+    "model_conf",
+    "optim",
+    "optim_conf",
+    "scheduler",
+    "scheduler_conf",
+    "seed",
+    "specaug",
+    "specaug_conf",
+    "transducer",
+    "transducer_conf",
+)
+"""Options that the trained parameters depend on; how long to train may be changed."""
 
 
 def check_same_data(args: argparse.Namespace) -> None:
-    """Refuse to resume on other data, e.g. another fold, whose test set the run may have been trained on.
+    """Refuse to resume on other data or with other options.
 
-    The first call in a directory records the data; the caller holds the directory's lock.
+    Another fold's test set may be what the run was trained on; and a finished run would take no notice of a new option
+    that its report then names. The first call in a directory records both; the caller holds the directory's lock.
 
     Raises:
-        ConfigError: If the directory holds a run on other data.
+        ConfigError: If the directory holds another run.
     """
     record = Path(args.output_dir, RECORD)
     text = json.dumps(_describe(args), indent=2, sort_keys=True) + "\n"
@@ -30,17 +53,25 @@ def check_same_data(args: argparse.Namespace) -> None:
         atomic_write_text(record, text)
     elif record.is_file() and record.read_text(encoding="utf-8") != text:
         raise ConfigError(
-            "the directory holds a run on other data",
+            "the directory holds a run on other data or with other options",
             where=args.output_dir,
+            got=f"changed: {_changes(json.loads(record.read_text(encoding='utf-8')), json.loads(text))}",
             next_step="choose another --ent_tag or --expdir (--output_dir of ent_train), or remove the directory",
         )
 
 
+def _changes(before: dict[str, object], now: dict[str, object]) -> str:
+    flat_before, flat_now = ({**part, **dict(part.get("options") or {})} for part in (before, now))
+    names = {key for key in flat_before.keys() | flat_now.keys() if flat_before.get(key) != flat_now.get(key)}
+    return " ".join(sorted(names - {"options"}))
+
+
 def _describe(args: argparse.Namespace) -> dict[str, object]:
-    """Digests of the tables of each set, with what the dump says of its audio; the tokens and the emotions."""
+    """Digests of the tables of each set, with what the dump says of its audio; tokens, emotions and options."""
     described: dict[str, object] = {
         "tokens": TokenList.from_config(args.token_list).tokens,
         "emotions": EmotionInventory.from_config(args.emotion_list).to_lines(),
+        "options": {name: getattr(args, name) for name in _OPTIONS},
     }
     for phase in ("train", "valid"):
         files = {Path(path) for path, _, _ in getattr(args, f"{phase}_data_path_and_name_and_type")}

@@ -131,7 +131,6 @@ class ENTTask(AbsTask):
         with exclusive(args.output_dir):
             if not args.collect_stats and args.resume:
                 check_same_data(args)
-            Path(args.output_dir, PROVENANCE).unlink(missing_ok=True)  # the sign that it is finished
             super().main_worker(args)
 
     @classmethod
@@ -193,6 +192,7 @@ class ENTTask(AbsTask):
             for option in args.init_param:
                 init_param(model, option, args.ignore_init_mismatch)
             _check_resume(args, model)
+        Path(args.output_dir, PROVENANCE).unlink(missing_ok=True)  # the sign of a finished run
         return optimizers
 
 

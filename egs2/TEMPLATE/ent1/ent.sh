@@ -97,6 +97,10 @@ run_args=("$@")
 
 [[ ${fs} =~ ^[0-9]+k?$ ]] || fail "option --fs: expected hertz such as 16000 or 16k, got '${fs}'"
 fs=${fs/%k/000}
+[ "${stage}" -le "${stop_stage}" ] || fail "--stage ${stage} comes after --stop_stage ${stop_stage}: nothing to run"
+for option in nj inference_nj num_nodes; do
+    [ "${!option}" -ge 1 ] || fail "option --${option}: expected 1 or more, got ${!option}"
+done
 [ "${feats_type}" = raw ] || fail "--feats_type ${feats_type}: only raw is supported"
 for option in lm_config lm_args lm_exp lm_tag inference_lm download_model hf_repo; do
     [ -z "${!option}" ] || fail "--${option} is not available yet; leave it out"
@@ -146,6 +150,9 @@ runs() {
 for later in "14 packing" "15 upload" "16 check"; do
     ! runs "${later%% *}" || fail "stage ${later%% *} (${later#* }) is not available yet; use --stop_stage 13"
 done
+export ENT_PYTHON=${python} # for local/*.sh
+train_cmd=${train_cmd/#python /"${python}" }
+cuda_cmd=${cuda_cmd/#python /"${python}" }
 "${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
     fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then ent-doctor"
 
@@ -163,9 +170,10 @@ ent() {
 
 # command_line: the command for RESULTS.md: what the results depend on, without which stages were run how.
 command_line() {
-    local i line=./run.sh
+    local i option line=./run.sh
     for ((i = 0; i < ${#run_args[@]}; i += 2)); do
-        case "${run_args[i]#--}" in stage | stop_stage | skip_* | nj | inference_nj | python) continue ;; esac
+        option=${run_args[i]#--}
+        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | python) continue ;; esac
         [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
         line+=" ${run_args[i]} $(printf '%q' "${run_args[i + 1]}")"
     done
@@ -223,6 +231,7 @@ if runs 3; then
     log "stage 3: audio to ${data_feats} (${audio_format}, ${fs} Hz)"
     # shellcheck disable=SC2086  # sets are words
     for name in "org/${train_set}" "org/${valid_set}" ${test_sets#org/"${valid_set}"}; do
+        [[ ${name} != "${train_set}" && ${name} != "${valid_set}" ]] || continue # made as org/, filtered in stage 4
         needs "data/${name#org/}/wav.scp" 1
         ent ent_format --data "data/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
             --fs "${fs}" --nj "${nj}"
@@ -296,7 +305,7 @@ if runs 11; then
         "${python}" "${trainer[@]}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
     else
         # shellcheck disable=SC2086  # commands and options are words
-        ${train_cmd_of_stage} --show "epoch " --prefix "${ent_tag}" "${ent_exp}/train.log" "${python}" "${trainer[@]}" \
+        ${train_cmd_of_stage} --show "INFO: epoch " --show "INFO: resumed " --prefix "${ent_tag}" "${ent_exp}/train.log" "${python}" "${trainer[@]}" \
             --ngpu "${ngpu}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
     fi
 fi
@@ -328,7 +337,7 @@ if runs 13; then
     done
     if [ -x local/score.sh ]; then
         # shellcheck disable=SC2086  # options are words
-        local/score.sh ${local_score_opts}
+        local/score.sh --dumpdir "${dumpdir}" --train_set "${train_set}" --test_sets "${test_sets}" ${local_score_opts}
     fi
     ent ent_report_results --exp "${ent_exp}" --difficulty data/difficulty.json --out "${ent_exp}/RESULTS.md" \
         --command "$(command_line)"

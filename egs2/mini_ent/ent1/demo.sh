@@ -6,6 +6,9 @@ cd "$(dirname "$0")"
 . ./path.sh
 
 systems=(ent fent)
+for argument in "$@"; do
+    [[ ${argument//-/_} != __expdir && ${argument//-/_} != __ent_* ]] || fail "option ${argument} is for ./run.sh, not $0"
+done
 
 ./run.sh --stage 1 --stop_stage 10 "$@"
 log "training and decoding of ${systems[*]}, side by side"

@@ -11,16 +11,18 @@ NOISE_FREE_VOICES = ("en-us", "en-us+f1", "en-us+m1", "en-us+m3", "en-us+m7", "e
 
 @dataclass(frozen=True)
 class Speaker:
-    """Attributes:
-    name: Identifier, unique in the corpus.
-    voice: Voice name of eSpeak NG.
-    pitch: Pitch setting of eSpeak NG (0-99) in neutral speech.
-    pitch_range: Pitch range setting (0-99) in neutral speech.
-    words_per_minute: Speaking rate in neutral speech.
-    vocal_tract: Factor on all formants and on the pitch.
-    level_db: Gain of the microphone.
-    tilt: Coefficient of a one-zero filter: positive dampens high frequencies.
-    noise_db: Level of the room's noise relative to full scale.
+    """A synthetic speaker.
+
+    Attributes:
+        name: Identifier, unique in the corpus.
+        voice: Voice name of eSpeak NG.
+        pitch: Pitch setting of eSpeak NG (0-99) in neutral speech.
+        pitch_range: Pitch range setting (0-99) in neutral speech.
+        words_per_minute: Speaking rate in neutral speech.
+        vocal_tract: Factor on all formants and on the pitch.
+        level_db: Gain of the microphone.
+        tilt: Coefficient of a one-zero filter: positive dampens high frequencies.
+        noise_db: Level of the room's noise relative to full scale.
     """
 
     name: str

@@ -7,11 +7,14 @@ set -euo pipefail
 . ./db.sh
 
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_message="Usage: $0 [--iemocap DIR (default: IEMOCAP in db.sh)] [--fold 1] [--tags strip|keep]"
+help_message="Usage: $0 [--iemocap DIR (default: IEMOCAP in db.sh)] [--fold 1] [--tags strip|keep]
+    [--missing_transcripts error|exclude]"
 iemocap=${IEMOCAP:-}
 fold=1
 tags="strip"
+missing_transcripts="error"
 . utils/parse_options.sh
 
 [ -n "${iemocap}" ] || fail "IEMOCAP is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR\""
-python -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --fold "${fold}" --tags "${tags}" --out data
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --fold "${fold}" --tags "${tags}" \
+    --missing_transcripts "${missing_transcripts}" --out data

@@ -16,10 +16,10 @@ zed_per_speaker=30
 . utils/parse_options.sh
 
 log "mini corpus in ${corpus_dir}"
-python -m espnet_ent.bin.ent_make_mini --out "${corpus_dir}" --seed "${seed}" --nj "${nj}" \
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_make_mini --out "${corpus_dir}" --seed "${seed}" --nj "${nj}" \
     --per_class "${per_class}" --zed_per_speaker "${zed_per_speaker}"
-python -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${corpus_dir}/IEMOCAP_mini" --fold "${fold}" --out data
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${corpus_dir}/IEMOCAP_mini" --fold "${fold}" --out data
 for part in dev test; do
-    python -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" --out data \
+    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" --out data \
         --set_name "zed_${part}"
 done

@@ -2,7 +2,17 @@
 # How hard is the test fold? What the majority, the words alone and utterance-level prosody reach on it.
 # shellcheck source-path=SCRIPTDIR/..
 set -euo pipefail
+. utils/log.sh
 . ./path.sh
 
-python -m espnet_ent.bin.ent_difficulty --train dump/raw/train --test dump/raw/test --emotion_list data/emotion_list \
-    --out data/difficulty.json
+# shellcheck disable=SC2034  # read by parse_options.sh
+help_message="Usage: $0 [--dumpdir dump] [--train_set train] [--test_sets \"test zed_test\"]"
+dumpdir=dump
+train_set=train
+test_sets="test"
+. utils/parse_options.sh
+
+if [[ " ${test_sets} " == *" test "* ]]; then
+    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_difficulty --train "${dumpdir}/raw/${train_set}" \
+        --test "${dumpdir}/raw/test" --emotion_list data/emotion_list --out data/difficulty.json
+fi

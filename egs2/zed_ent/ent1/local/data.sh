@@ -7,14 +7,16 @@ set -euo pipefail
 . ./db.sh
 
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_message="Usage: $0 [--iemocap DIR] [--zed DIR] [--tags strip|keep]   (defaults: IEMOCAP and ZED in db.sh)"
+help_message="Usage: $0 [--iemocap DIR] [--zed DIR] [--tags strip|keep]
+    [--missing_transcripts error|exclude]   (defaults: IEMOCAP and ZED in db.sh)"
 iemocap=${IEMOCAP:-}
 zed=${ZED:-}
 tags="strip"
+missing_transcripts="error"
 . utils/parse_options.sh
 
 [ -n "${iemocap}" ] || fail "IEMOCAP is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR --zed DIR\""
 [ -n "${zed}" ] || fail "ZED is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR --zed DIR\""
-python -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --train_sessions 1 2 3 4 --dev_sessions 5 \
-    --tags "${tags}" --out data
-python -m espnet_ent.bin.ent_prepare --corpus zed --root "${zed}" --tags "${tags}" --out data --set_name zed
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --train_sessions 1 2 3 4 --dev_sessions 5 \
+    --tags "${tags}" --missing_transcripts "${missing_transcripts}" --out data
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus zed --root "${zed}" --tags "${tags}" --out data --set_name zed

@@ -37,6 +37,13 @@ def test_the_readme_begins_with_what_it_is_and_the_two_commands() -> None:
     assert [line.split("  ")[0] for line in first.split("```")[0].splitlines()] == ["make demo", "make test"]
 
 
+def test_the_readme_shows_what_the_demo_prints() -> None:
+    block = README.split("<!-- result of make demo: begin -->")[1].split("<!-- result of make demo: end -->")[0]
+    assert "to be filled" not in block
+    for printed in ("Set test", "WER", "UA", "Set zed_test", "EDER", "all neutral", "ORACLE", "utterance prosody"):
+        assert printed in block
+
+
 def test_the_makefile_has_what_it_must_and_explains_it() -> None:
     assert {"env", "demo", "test", "lint", "bench"} <= _TARGETS
     explained = set(re.findall(r'@echo "make (\w+) ', (ROOT / "Makefile").read_text()))

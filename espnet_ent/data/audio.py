@@ -14,6 +14,7 @@ import soundfile
 from espnet_ent.errors import AudioError
 from espnet_ent.frames import samples_to_seconds, seconds_to_samples
 
+MISSING_AUDIO = "check the copy of the corpus, or rerun the stage that made the file"
 _ARK_ENTRY = re.compile(r"^(?P<path>.+\.ark):(?P<offset>\d+)$")
 _UNKNOWN_SIZE = 0x7FFFF000  # programs that stream into a pipe write this or more as the size of the data
 _PCM16_SCALE = 32768
@@ -117,7 +118,7 @@ def _open(source: str) -> soundfile.SoundFile:
     entry = _ARK_ENTRY.match(source)
     path = Path(entry["path"] if entry else source)
     if not path.is_file():
-        raise AudioError("audio file is missing", where=source)
+        raise AudioError("audio file is missing", where=source, next_step=MISSING_AUDIO)
     try:
         with path.open("rb") as file:
             if entry:

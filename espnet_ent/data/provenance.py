@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_write_text
+from espnet_ent.data.audio import MISSING_AUDIO
 from espnet_ent.errors import AudioError
 
 PROVENANCE = "made_from.json"
@@ -45,7 +46,7 @@ def digest_audio(sources: Iterable[str]) -> str:
             with open(path, "rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError:
-            raise AudioError("audio file is missing", where=path) from None
+            raise AudioError("audio file is missing", where=path, next_step=MISSING_AUDIO) from None
     return digest.hexdigest()
 
 

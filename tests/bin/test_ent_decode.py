@@ -107,3 +107,30 @@ def test_decoding_imports_no_task_and_prints_no_noise(experiment, data, tmp_path
     report, modules = done.stdout.splitlines()
     assert "3 utterances decoded" in report
     assert modules == "[]"
+
+
+def test_segments_are_cut_out_of_their_recordings(experiment, tmp_path):
+    samples = 0.1 * np.random.default_rng(5).standard_normal(3 * RATE)
+    soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="PCM_16")
+    whole, _ = soundfile.read(tmp_path / "long.wav", dtype="float32")
+    soundfile.write(tmp_path / "cut.wav", whole[RATE : 2 * RATE], RATE, subtype="PCM_16")
+    segment = Utterance("utt1", "spk", str(tmp_path / "long.wav"), text="A", emotion="neu", start=1.0, end=2.0)
+    cut = Utterance("utt1", "spk", str(tmp_path / "cut.wav"), text="A", emotion="neu")
+    for name, utterance in (("segment", segment), ("cut", cut)):
+        write_data_dir(tmp_path / name, [utterance])
+        decode(experiment, tmp_path / name, tmp_path / f"{name}_out")
+    outputs = [digests(tmp_path / f"{name}_out") for name in ("segment", "cut")]
+    for output in outputs:
+        del output["made_from.json"]
+    assert outputs[0] == outputs[1]
+
+
+def test_an_option_overrides_the_configuration_file(experiment, data, tmp_path):
+    (tmp_path / "c.yaml").write_text("max_symbols_per_frame: 32\n")
+    decode(experiment, data, tmp_path / "a", "--config", str(tmp_path / "c.yaml"), "--max_symbols_per_frame", "1")
+    decode(experiment, data, tmp_path / "b", "--config", str(tmp_path / "c.yaml"))
+    longest = {
+        name: max(len(line) for line in (tmp_path / name / "text").read_text().splitlines()) for name in ("a", "b")
+    }
+    assert longest["a"] <= longest["b"]
+    assert (tmp_path / "a" / "made_from.json").read_text() != (tmp_path / "b" / "made_from.json").read_text()

@@ -18,6 +18,26 @@ def test_only_the_same_inputs_are_the_same(tmp_path: Path) -> None:
     assert not is_made_from(tmp_path, {"data": "x"})
 
 
+def test_what_has_lost_a_file_is_not_finished(tmp_path: Path) -> None:
+    for name in ("text", "audio/a.flac"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("")
+        write_provenance(tmp_path, {"data": "x"})
+        assert is_made_from(tmp_path, {"data": "x"})
+        (tmp_path / name).unlink()
+        assert not is_made_from(tmp_path, {"data": "x"})
+
+
+def test_only_the_files_that_are_named_must_stay(tmp_path: Path) -> None:
+    for name in ("config.yaml", "1epoch.pth"):
+        (tmp_path / name).write_text("")
+    write_provenance(tmp_path, {"data": "x"}, [tmp_path / "config.yaml"])
+    (tmp_path / "1epoch.pth").unlink()
+    assert is_made_from(tmp_path, {"data": "x"})
+    (tmp_path / "config.yaml").unlink()
+    assert not is_made_from(tmp_path, {"data": "x"})
+
+
 def test_names_and_contents_of_tables_count(tmp_path: Path) -> None:
     digests = {digest_data_dir(tmp_path)}
     for name, content in [("text", "a A\n"), ("text", "a B\n"), ("utt2spk", "a a\n")]:

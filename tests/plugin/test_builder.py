@@ -112,6 +112,24 @@ def test_a_weight_that_is_not_a_number_is_refused():
         build_model(tiny_config(model_conf={"ctc_weight": "much"}))
 
 
+@pytest.mark.parametrize("value", [-1, float("nan"), float("inf")])
+def test_a_weight_out_of_range_is_refused(value):
+    with pytest.raises(ConfigError, match=r"model_conf\.utterance_weight.*0 or more"):
+        build_model(tiny_config(model_conf={"utterance_weight": value}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"num_blocks": "four"}, "encoder_conf: conformer refuses.*num_blocks"),
+        ({"attention_heads": 3}, "encoder_conf: conformer refuses.*assert n_feat % n_head == 0"),
+    ],
+)
+def test_a_value_that_a_component_refuses_is_named(changes, named):
+    with pytest.raises(ConfigError, match=named):
+        build_model(tiny_config(encoder_conf={**tiny_config()["encoder_conf"], **changes}))
+
+
 def test_global_mvn_needs_its_statistics_unless_weights_follow(tmp_path):
     config = tiny_config(normalize="global_mvn", normalize_conf={"stats_file": str(tmp_path / "none.npz")})
     with pytest.raises(ConfigError, match="stage 10"):

@@ -71,6 +71,8 @@ def test_habitual_options_keep_their_names(workspace: Workspace) -> None:
         (["--cleaner", "tacotron"], "--cleaner tacotron: text is normalised in data preparation; leave it none"),
         (["--use_lm", "true"], "--use_lm true is not available yet; leave it false"),
         (["--download_model", "a/b"], "--download_model is not available yet; leave it out"),
+        (["--nj", "0"], "option --nj: expected 1 or more, got 0"),
+        (["--stage", "5", "--stop_stage", "3"], "--stage 5 comes after --stop_stage 3: nothing to run"),
         (["--stop_stage", "14"], "stage 14 (packing) is not available yet; use --stop_stage 13"),
         (["--stage", "15", "--stop_stage", "15"], "stage 15 (upload) is not available yet; use --stop_stage 13"),
         (["--stage", "16", "--stop_stage", "99"], "stage 16 (check) is not available yet; use --stop_stage 13"),

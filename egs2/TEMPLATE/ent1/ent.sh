@@ -154,7 +154,7 @@ export ENT_PYTHON=${python} # for local/*.sh
 train_cmd=${train_cmd/#python /"${python}" }
 cuda_cmd=${cuda_cmd/#python /"${python}" }
 "${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
-    fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then ent-doctor"
+    fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then make doctor"
 
 # needs FILE STAGE: FILE must be there; STAGE makes it.
 needs() {
@@ -271,7 +271,7 @@ if runs 10; then
     log "stage 10: statistics in ${ent_stats_dir}"
     train_arguments
     # shellcheck disable=SC2086  # commands and options are words
-    ${train_cmd} "${ent_stats_dir}/stats.log" "${python}" -m espnet_ent.bin.ent_train --collect_stats true \
+    ${train_cmd} --show "is there already" "${ent_stats_dir}/stats.log" "${python}" -m espnet_ent.bin.ent_train --collect_stats true \
         --output_dir "${ent_stats_dir}" "${train_args[@]}" ${ent_args}
 fi
 
@@ -305,8 +305,9 @@ if runs 11; then
         "${python}" "${trainer[@]}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
     else
         # shellcheck disable=SC2086  # commands and options are words
-        ${train_cmd_of_stage} --show "INFO: epoch " --show "INFO: resumed " --prefix "${ent_tag}" "${ent_exp}/train.log" "${python}" "${trainer[@]}" \
-            --ngpu "${ngpu}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
+        ${train_cmd_of_stage} --show "INFO: epoch " --show "INFO: resumed " --show "is there already" --prefix "${ent_tag}" "${ent_exp}/train.log" \
+            "${python}" "${trainer[@]}" --ngpu "${ngpu}" --resume true --output_dir "${ent_exp}" \
+            "${train_args[@]}" ${ent_args}
     fi
 fi
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -23,10 +22,10 @@ from espnet_ent.corpora.mini.layouts import (
 from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance, plan_corpus
 from espnet_ent.corpora.mini.synthesis import Synthesizer
 from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.provenance import is_made_from, write_provenance
 
 CORPUS_VERSION = 1
 """Raised with every change of what a seed gives."""
-_DESCRIPTION = "mini.json"
 
 Progress = Callable[[Iterable], Iterable]
 
@@ -57,8 +56,7 @@ def make_mini_corpus(
     """
     out, size = Path(out), size or MiniSize()
     description = {"version": CORPUS_VERSION, "seed": seed, "size": asdict(size)}
-    text = json.dumps(description, indent=2, sort_keys=True) + "\n"
-    if (out / _DESCRIPTION).is_file() and (out / _DESCRIPTION).read_text() == text:
+    if is_made_from(out, description):
         return False
     planned = plan_corpus(seed, size)
     with atomic_directory(out) as root:
@@ -68,7 +66,7 @@ def make_mini_corpus(
         write_iemocap(root, [u for u in spoken if u.planned.group[0].startswith("Session")])
         for part in ("ZED_mini_dev", "ZED_mini_test"):
             write_zed(root, part, [u for u in spoken if u.planned.group[0] == part])
-        (root / _DESCRIPTION).write_text(text)
+        write_provenance(root, description)
     return True
 
 

@@ -58,6 +58,15 @@ def test_a_finished_corpus_is_left_alone(corpus):
     assert {path: path.stat().st_mtime_ns for path in corpus.rglob("*")} == before
 
 
+def test_a_corpus_that_lost_a_file_is_made_again(tmp_path):
+    small = MiniSize(per_class=2, unused_per_session=0, zed_per_speaker=1)
+    make_mini_corpus(tmp_path / "c", seed=3, nj=2, size=small)
+    before = digests(tmp_path / "c")
+    next((tmp_path / "c").rglob("*.wav")).unlink()
+    assert make_mini_corpus(tmp_path / "c", seed=3, nj=2, size=small)
+    assert digests(tmp_path / "c") == before
+
+
 def test_audio_is_16_khz_mono_and_neither_silent_nor_clipped(corpus):
     for path in corpus.rglob("*.wav"):
         samples, rate = soundfile.read(path)

@@ -36,16 +36,26 @@ def write_decoded(
         The number of utterances.
     """
     lines: dict[str, list[str]] = {
-        name: [] for name in ("text", "utt2emo", "utt2emo_posteriors", "emo_segments", "word_times", "utt2duration")
+        name: []
+        for name in (
+            "text",
+            "utt2emo",
+            "utt2emo_posteriors",
+            "emo_segments",
+            "word_times",
+            "utt2duration",
+            "frame_posteriors.scp",
+        )
     }
     with atomic_directory(directory) as root:
-        ark, scp = root / "frame_posteriors.ark", root / "frame_posteriors.scp"
-        with kaldiio.WriteHelper(f"ark,scp:{ark},{scp}") as writer:
+        # The scp names the ark by its file name alone, so that the directory can be moved.
+        with (root / "frame_posteriors.ark").open("wb") as ark:
             for utt_id, transcript in transcripts:
                 for name, line in _lines(utt_id, transcript):
                     lines[name].append(line)
-                writer(utt_id, transcript.frame_posteriors)
-        _make_relative(scp)
+                offset = ark.tell() + len(f"{utt_id} ".encode())
+                lines["frame_posteriors.scp"].append(f"{utt_id} frame_posteriors.ark:{offset}")
+                kaldiio.save_ark(ark, {utt_id: transcript.frame_posteriors})
         for name, content in lines.items():
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
         emotions.write(root / "emotion_list")
@@ -62,12 +72,3 @@ def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, st
         yield "emo_segments", f"{utt_id} {segment.start:.4f} {segment.end:.4f} {segment.label}"
     for word in transcript.words:
         yield "word_times", f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}"
-
-
-def _make_relative(scp: Path) -> None:
-    """Name the ark by its file name: the directory is renamed when it is finished."""
-    lines = []
-    for line in scp.read_text(encoding="utf-8").splitlines():
-        utt_id, entry = line.split(maxsplit=1)
-        lines.append(f"{utt_id} {Path(entry).name}\n")
-    scp.write_text("".join(lines), encoding="utf-8")

@@ -40,8 +40,8 @@ def test_files_are_as_documented(tmp_path):
 
 
 def test_frame_posteriors_are_read_back_wherever_the_directory_goes(tmp_path, monkeypatch):
-    write_decoded(tmp_path / "out", PAIRS, FOUR_EMOTIONS, {})
-    (tmp_path / "out").rename(tmp_path / "moved")
+    write_decoded(tmp_path / "a, b c" / "out", PAIRS, FOUR_EMOTIONS, {})
+    (tmp_path / "a, b c" / "out").rename(tmp_path / "moved")
     monkeypatch.chdir(tmp_path / "moved")
     matrices = kaldiio.load_scp("frame_posteriors.scp")
     np.testing.assert_array_equal(matrices["utt2"], PAIRS[1][1].frame_posteriors)

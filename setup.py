@@ -35,6 +35,7 @@ setup(
         "soxr",
         "tensorboard",
         "tqdm",
+        "typeguard",
     ],
     extras_require={
         "mini": ["espeakng-loader"],

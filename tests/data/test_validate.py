@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from espnet_ent.data.audio import MISSING_AUDIO
 from espnet_ent.data.datadir import read_data_dir, write_data_dir, write_one_line_forms
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.data.validate import ValidationConfig, make_config, validate_data_dir
@@ -117,7 +118,11 @@ DAMAGES: list[tuple[str, Damage, list[str]]] = [
         edit("wav.scp", "audio/rec 2.wav", "audio/rec 2.wav |"),
         ["wav.scp:2: audio/rec 2.wav |: a command in place of a file; next: run it once and name the file it makes"],
     ),
-    ("missing audio", edit("wav.scp", "rec 0.wav", "rec 9.wav"), ["wav.scp:1: audio/rec 9.wav: audio file is missing"]),
+    (
+        "missing audio",
+        edit("wav.scp", "rec 0.wav", "rec 9.wav"),
+        [f"wav.scp:1: audio/rec 9.wav: audio file is missing; next: {MISSING_AUDIO}"],
+    ),
     (
         "another rate",
         lambda data: write_tone(data.parent / "audio" / "rec 3.wav", 0.25, sample_rate=8000),

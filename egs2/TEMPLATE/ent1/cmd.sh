@@ -3,5 +3,5 @@
 
 # local: on this machine.
 export cmd_backend=local
-export train_cmd="python -m espnet_ent.bin.ent_run"
-export cuda_cmd="python -m espnet_ent.bin.ent_run --gpu 1"
+export train_cmd="python -m espnet_ent.bin.ent_run --backend ${cmd_backend}"
+export cuda_cmd="python -m espnet_ent.bin.ent_run --backend ${cmd_backend} --gpu 1"

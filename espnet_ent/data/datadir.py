@@ -253,7 +253,13 @@ def write_one_line_forms(directory: Path, utterances: Sequence[Utterance]) -> No
 
 
 def _segment_text(segment: EmotionSegment) -> str:
-    return f"{segment.start:.4f} {segment.end:.4f} {segment.label}"
+    return f"{_seconds(segment.start)} {_seconds(segment.end)} {segment.label}"
+
+
+def _seconds(value: float) -> str:
+    """Four decimals, or up to six where these are needed to tell the sample."""
+    text = f"{value:.6f}"
+    return text[:-2] + text[-2:].rstrip("0")
 
 
 def _span_text(span: WordSpan) -> str:

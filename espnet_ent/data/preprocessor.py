@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from espnet_ent.data.emo_intervals import emotion_intervals, parse_segments, parse_words
 from espnet_ent.data.tokens import Tokenizer, TokenList
 from espnet_ent.errors import DataError
 from espnet_ent.labels import EmotionInventory
@@ -18,34 +19,51 @@ class Preprocessor:
         token_list: The vocabulary.
         tokenizer: Splits text into tokens.
         emotions: The emotion inventory.
+        sample_rate: Samples a second, for the times of emotion intervals.
     """
 
-    def __init__(self, token_list: TokenList, tokenizer: Tokenizer, emotions: EmotionInventory) -> None:
+    def __init__(
+        self, token_list: TokenList, tokenizer: Tokenizer, emotions: EmotionInventory, sample_rate: int = 16000
+    ) -> None:
         self.token_list = token_list
         self.tokenizer = tokenizer
         self.emotions = emotions
+        self.sample_rate = sample_rate
 
     def __call__(self, utt_id: str, data: Mapping[str, np.ndarray | str]) -> dict[str, np.ndarray]:
         """Preprocess one utterance.
 
         Args:
             utt_id: Name for error messages.
-            data: ``speech`` float (N,); optionally ``text`` and ``emotion`` as strings.
+            data: ``speech`` float (N,); optionally ``text``, ``emotion``, ``emo_segments`` and ``emo_words`` as
+                strings, the last two in their one-line forms.
 
         Returns:
-            ``speech`` float32 (N,), ``text`` int64 (U,), ``emotion`` int64 (1,), as far as given.
+            ``speech`` float32 (N,), ``text`` int64 (U,), ``emotion`` int64 (1,), ``emo_intervals`` int64 (K, 3) as
+            :func:`espnet_ent.data.emo_intervals.emotion_intervals` makes them, as far as given.
 
         Raises:
-            LabelError: If the emotion is not in the inventory.
-            DataError: If the speech is not mono.
+            LabelError: If an emotion is not in the inventory.
+            DataError: If the speech is not mono, or the emotion intervals are malformed or do not fit.
         """
         speech = np.asarray(data["speech"])
         if speech.ndim != 1:
             raise DataError("speech is not mono", where=utt_id, got=f"shape {speech.shape}")
         result = {"speech": speech.astype(np.float32, copy=False)}
+        tokens = self.tokenizer.text2tokens(str(data.get("text", "")))
         if "text" in data:
-            result["text"] = self.token_list.encode(self.tokenizer.text2tokens(str(data["text"])))
+            result["text"] = self.token_list.encode(tokens)
         if "emotion" in data:
             label = str(data["emotion"]).strip()
             result["emotion"] = np.array([self.emotions.index(label, where=utt_id)], dtype=np.int64)
+        if "emo_segments" in data:
+            result["emo_intervals"] = emotion_intervals(
+                parse_segments(str(data["emo_segments"]), where=utt_id),
+                parse_words(str(data["emo_words"]), where=utt_id) if "emo_words" in data else None,
+                tokens,
+                self.emotions,
+                num_samples=len(speech),
+                sample_rate=self.sample_rate,
+                where=utt_id,
+            )
         return result

@@ -31,6 +31,7 @@ from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.losses.lattice_intervals import check_mixing_nodes
 from espnet_ent.losses.lattice_pooling import check_lattice_pooling
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
@@ -183,6 +184,7 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
                 )
     losses = LossConfig(**values)
     check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
+    check_mixing_nodes(losses.mixing_nodes)
     return losses
 
 

@@ -10,12 +10,14 @@ from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor, nn
 
+from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.checks import check_sequences
 from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
+from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
 from espnet_ent.losses.transducer import transducer_loss
 from espnet_ent.plugin.encoders import FeatureEncoder
@@ -36,6 +38,7 @@ class LossConfig:
         ctc_weight: Weight of a CTC loss on the encoder.
         lattice_pooling: ``node | frame | token``.
         neutral_term: ``reference | separating | none``.
+        mixing_nodes: ``later | diagonal``; for data with emotion intervals.
     """
 
     transducer_weight: float = 0.5
@@ -45,6 +48,17 @@ class LossConfig:
     ctc_weight: float = 0.0
     lattice_pooling: str = "node"
     neutral_term: str = "reference"
+    mixing_nodes: str = "later"
+
+
+@dataclass(frozen=True, eq=False)
+class _EmotionInputs:
+    """What the emotion branches see: states (B, T, D), (B, U + 1, P) and their lengths (B,), the second in labels."""
+
+    h: Tensor
+    g: Tensor
+    enc_lengths: Tensor
+    label_lengths: Tensor
 
 
 class ESPnetENTModel(AbsESPnetModel):
@@ -91,6 +105,8 @@ class ESPnetENTModel(AbsESPnetModel):
         text: Tensor,
         text_lengths: Tensor,
         emotion: Tensor,
+        emo_intervals: Tensor | None = None,
+        emo_intervals_lengths: Tensor | None = None,
         utt_id: list[str] | None = None,
         **_unused: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
@@ -102,6 +118,9 @@ class ESPnetENTModel(AbsESPnetModel):
             text: (B, U), labels; -1 beyond ``text_lengths``.
             text_lengths: (B,), labels.
             emotion: (B, 1), class indices.
+            emo_intervals: (B, K, 3), rows ``(first sample, first token, emotion)``: supervises the emotion branches by
+                intervals in place of ``emotion``.
+            emo_intervals_lengths: (B,), intervals.
             utt_id: Names for error messages.
 
         Returns:
@@ -110,7 +129,6 @@ class ESPnetENTModel(AbsESPnetModel):
         Raises:
             LossInputError: On input that a loss does not allow, e.g. labels out of the vocabulary.
         """
-        emotion = emotion.reshape(-1)
         text = text[:, : int(text_lengths.max())]
         enc = self.encoder(speech, speech_lengths)
         # Before the embedding, which would fail without naming the utterance.
@@ -118,28 +136,72 @@ class ESPnetENTModel(AbsESPnetModel):
         states = self.transducer.predict(text, text_lengths)
         losses = self._speech_losses(enc, states, text, text_lengths, utt_id)
         stats: dict[str, Tensor] = {}
-        h, g = self.transducer.emotion_inputs(enc, states)
+        inputs = _EmotionInputs(*self.transducer.emotion_inputs(enc, states), enc.lengths, text_lengths)
+        if emo_intervals is None:
+            losses.update(self._utterance_supervision(inputs, emotion.reshape(-1), stats))
+        else:
+            intervals = LatticeIntervals.from_rows(
+                emo_intervals, emo_intervals_lengths, enc.lengths, text_lengths, self.encoder.grid
+            )
+            losses.update(self._interval_supervision(inputs, intervals, stats))
+        loss = sum(getattr(self.losses, f"{name}_weight") * value for name, value in losses.items())
+        stats.update({f"loss_{name}": value.detach() for name, value in losses.items()})
+        stats["loss"] = loss.detach()
+        return force_gatherable((loss, stats, len(text)), loss.device)
+
+    def _utterance_supervision(
+        self, inputs: _EmotionInputs, emotion: Tensor, stats: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Losses of the emotion branches where one label (B,) an utterance is known."""
+        losses = {}
         if self.emotion_joint is not None:
             losses["lattice"] = lattice_pooling_loss(
-                self.emotion_joint.terms(h, g),
+                self.emotion_joint.terms(inputs.h, inputs.g),
                 emotion,
-                enc.lengths,
-                text_lengths,
+                inputs.enc_lengths,
+                inputs.label_lengths,
                 self.emotions.neutral_index,
                 pooling=self.losses.lattice_pooling,
                 neutral_term=self.losses.neutral_term,
             )
         if self.utterance_head is not None:
-            logits = self.utterance_head(h, enc.lengths, g, text_lengths + 1)
+            logits = self.utterance_head(inputs.h, inputs.enc_lengths, inputs.g, inputs.label_lengths + 1)
             losses["utterance"] = F.cross_entropy(logits, emotion)
-            predicted = logits.argmax(dim=-1)
-            stats["acc_emotion"] = (predicted == emotion).float().mean()
-            if not self.training:
-                self._count(emotion, predicted)
-        loss = sum(getattr(self.losses, f"{name}_weight") * value for name, value in losses.items())
-        stats.update({f"loss_{name}": value.detach() for name, value in losses.items()})
-        stats["loss"] = loss.detach()
-        return force_gatherable((loss, stats, len(emotion)), loss.device)
+            self._score(logits, emotion, stats)
+        return losses
+
+    def _interval_supervision(
+        self, inputs: _EmotionInputs, intervals: LatticeIntervals, stats: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Losses of the emotion branches where the emotion of every node is known.
+
+        The utterance head pools the stretches of each emotion; its cross entropy is averaged over the emotions of an
+        utterance, then over the batch.
+        """
+        losses = {}
+        if self.emotion_joint is not None:
+            losses["lattice"] = lattice_interval_loss(
+                self.emotion_joint.terms(inputs.h, inputs.g),
+                intervals,
+                inputs.enc_lengths,
+                inputs.label_lengths,
+                self.losses.mixing_nodes,
+            )
+        if self.utterance_head is not None:
+            logits, present = self.utterance_head.by_emotion(
+                inputs.h, intervals.frame_emotions, inputs.g, intervals.column_emotions
+            )
+            utterance, emotion = present.nonzero(as_tuple=True)
+            entropies = F.cross_entropy(logits[utterance, emotion], emotion, reduction="none")
+            losses["utterance"] = (entropies / present.sum(dim=1)[utterance]).sum() / len(logits)
+            self._score(logits[utterance, emotion], emotion, stats)
+        return losses
+
+    def _score(self, logits: Tensor, emotion: Tensor, stats: dict[str, Tensor]) -> None:
+        predicted = logits.argmax(dim=-1)
+        stats["acc_emotion"] = (predicted == emotion).float().mean()
+        if not self.training:
+            self._count(emotion, predicted)
 
     def _speech_losses(
         self,

@@ -148,6 +148,7 @@ class ENTTask(AbsTask):
             tokens,
             build_tokenizer(args.token_type, args.bpemodel, tokens.symbols),
             EmotionInventory.from_config(args.emotion_list),
+            args.fs,
         )
 
     @classmethod
@@ -157,8 +158,8 @@ class ENTTask(AbsTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that may be given."""
-        return ()
+        """Names of data that may be given: emotion intervals, for supervision of the emotion lattice."""
+        return () if inference else ("emo_segments", "emo_words")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetENTModel:

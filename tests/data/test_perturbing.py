@@ -55,7 +55,7 @@ def test_names_speakers_and_times(tmp_path: Path) -> None:
             assert abs(copy.num_samples - utterance.num_samples / factor) <= 1
             times = [(s.start, s.end, s.label) for s in copy.emo_segments]
             assert times == [
-                (round(s.start / factor, 4), round(s.end / factor, 4), s.label) for s in utterance.emo_segments
+                (round(s.start / factor, 6), round(s.end / factor, 6), s.label) for s in utterance.emo_segments
             ]
     assert validate_data_dir(tmp_path / "sp") == [
         defect for defect in validate_data_dir(tmp_path / "sp") if defect.warning

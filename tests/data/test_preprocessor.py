@@ -45,3 +45,18 @@ def test_faults_name_the_utterance(preprocessor: Preprocessor) -> None:
         preprocessor("u7", {"speech": np.zeros(3), "emotion": "hpy"})
     with pytest.raises(DataError, match=r"^u7: speech is not mono; got shape \(3, 2\)"):
         preprocessor("u7", {"speech": np.zeros((3, 2))})
+
+
+def test_emotion_intervals_in_samples_and_tokens(preprocessor: Preprocessor) -> None:
+    data = {"speech": np.zeros(16000), "text": "AB A", "emo_segments": "0.2500 0.5000 exc", "emo_words": "1 1 exc"}
+    intervals = preprocessor("u1", data)["emo_intervals"]
+    assert intervals.dtype == np.int64
+    assert intervals.tolist() == [[0, 0, 3], [4000, 3, 0], [8000, 4, 3]]
+    del data["emo_words"]
+    assert preprocessor("u1", data)["emo_intervals"].tolist() == [[0, 0, 3], [4000, 4, 0], [8000, 4, 3]]
+
+
+def test_times_follow_the_sample_rate() -> None:
+    slow = Preprocessor(TOKENS, CharTokenizer(), FOUR_EMOTIONS, sample_rate=8000)
+    data = {"speech": np.zeros(8000), "text": "A", "emo_segments": "0.5 1.0 sad", "emo_words": "none"}
+    assert slow("u1", data)["emo_intervals"].tolist() == [[0, 0, 3], [4000, 1, 2]]

@@ -69,3 +69,52 @@ def test_missing_or_surplus_prediction_states_are_refused():
 
 def test_mean_of_nothing_is_zero():
     assert masked_mean(torch.ones(2, 3, 4), torch.tensor([0, 2])).sum(1).tolist() == [0.0, 4.0]
+
+
+def _emotions(lengths: torch.Tensor, size: int, seed: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    emotions = torch.randint(0, 3, (3, size), generator=generator)
+    return emotions.masked_fill(torch.arange(size) >= lengths.unsqueeze(1), -1)
+
+
+@pytest.mark.parametrize("garbage", [0.0, 7.0, float("nan")])
+def test_stretches_of_one_emotion_are_pooled_together(garbage):
+    torch.manual_seed(0)
+    head = PoolingHead(4, 6, 3)
+    h, g = _inputs(garbage)
+    frames, columns = _emotions(LENGTHS, 5, 1), _emotions(COLUMNS, 4, 2)
+    logits, present = head.by_emotion(h, frames, g, columns)
+    assert logits.shape == (3, 3, 3)
+    for b in range(3):
+        for emotion in range(3):
+            chosen = frames[b] == emotion
+            assert present[b, emotion] == chosen.any()
+            of_columns = g[b, columns[b] == emotion]
+            mean_g = of_columns.mean(0) if len(of_columns) else torch.zeros(6)
+            if chosen.any():
+                pooled = torch.cat((h[b, chosen].mean(0), mean_g))
+                torch.testing.assert_close(logits[b, emotion], head.output(head.norm(pooled)))
+    logits[present].square().sum().backward()
+    for b in range(3):
+        assert h.grad[b, LENGTHS[b] :].abs().sum() == 0
+        assert g.grad[b, COLUMNS[b] :].abs().sum() == 0
+
+
+def test_one_emotion_throughout_is_the_utterance():
+    torch.manual_seed(0)
+    head = PoolingHead(4, 6, 3)
+    h, g = _inputs(0.0)
+    frames = torch.zeros(3, 5, dtype=torch.long).masked_fill(torch.arange(5) >= LENGTHS.unsqueeze(1), -1)
+    columns = torch.zeros(3, 4, dtype=torch.long).masked_fill(torch.arange(4) >= COLUMNS.unsqueeze(1), -1)
+    logits, present = head.by_emotion(h, frames, g, columns)
+    torch.testing.assert_close(logits[:, 0], head(h, LENGTHS, g, COLUMNS))
+    assert present.tolist() == [[True, False, False]] * 3
+
+
+def test_a_head_without_label_states_pools_frames_by_emotion():
+    head = PoolingHead(4, 0, 3)
+    h, g = _inputs(0.0)
+    logits, _ = head.by_emotion(h, _emotions(LENGTHS, 5, 1))
+    assert logits.shape == (3, 3, 3)
+    with pytest.raises(ConfigError, match="do not fit"):
+        head.by_emotion(h, _emotions(LENGTHS, 5, 1), g, _emotions(COLUMNS, 4, 2))

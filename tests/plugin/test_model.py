@@ -116,3 +116,61 @@ def test_collect_feats_gives_the_features_before_augmentation():
     feats = model.collect_feats(**batch)
     assert feats["feats"].shape[-1] == 20
     assert feats["feats_lengths"].tolist() == [61, 41]
+
+
+def with_intervals(batch, rows):
+    """A batch whose utterances are supervised by intervals ``(first sample, first token, emotion)``."""
+    padded = torch.full((len(rows), max(map(len, rows)), 3), -1)
+    for b, row in enumerate(rows):
+        padded[b, : len(row)] = torch.tensor(row)
+    return {**batch, "emo_intervals": padded, "emo_intervals_lengths": torch.tensor([len(row) for row in rows])}
+
+
+ROWS = [[(0, 0, 3), (3200, 1, 0), (8000, 3, 3)], [(0, 0, 2)]]
+
+
+@SYSTEMS
+@pytest.mark.parametrize("mixing_nodes", ["later", "diagonal"])
+def test_losses_of_intervals_equal_those_spelled_out(changes, mixing_nodes):
+    model_conf = {**changes.get("model_conf", {}), "mixing_nodes": mixing_nodes}
+    model, batch = build({**changes, "model_conf": model_conf}), with_intervals(tiny_batch(), ROWS)
+    _, stats, _ = model(**batch)
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    h, g = model.transducer.emotion_inputs(enc, model.transducer.predict(batch["text"], batch["text_lengths"]))
+    log_probs = model.emotion_joint.terms(h, g).logits().log_softmax(-1)
+    lattice, utterance = [], []
+    for b, rows in enumerate(ROWS):
+        num_frames, num_labels = int(enc.lengths[b]), int(batch["text_lengths"][b])
+        in_time = [max(k for k, r in enumerate(rows) if r[0] <= 640 * t + 320) for t in range(num_frames)]
+        in_words = [0] + [max(k for k, r in enumerate(rows) if r[1] <= u) for u in range(num_labels)]
+        costs = {}
+        for t, i in enumerate(in_time):
+            for u, j in enumerate(in_words):
+                if mixing_nodes == "later" or i == j:
+                    costs.setdefault(max(i, j), []).append(-log_probs[b, t, u, rows[max(i, j)][2]])
+        lattice.append(sum(torch.stack(cost).mean() for cost in costs.values()))
+        entropies = []
+        for emotion in sorted({rows[i][2] for i in in_time}):
+            frames = [t for t, i in enumerate(in_time) if rows[i][2] == emotion]
+            columns = [u for u, j in enumerate(in_words) if rows[j][2] == emotion]
+            pooled = torch.cat((h[b, frames].mean(0), g[b, columns].mean(0)))
+            head = model.utterance_head
+            entropies.append(-head.output(head.norm(pooled)).log_softmax(-1)[emotion])
+        utterance.append(torch.stack(entropies).mean())
+    torch.testing.assert_close(stats["loss_lattice"].squeeze(), torch.stack(lattice).mean().detach())
+    torch.testing.assert_close(stats["loss_utterance"].squeeze(), torch.stack(utterance).mean().detach())
+
+
+@SYSTEMS
+def test_validation_counts_the_stretches_of_each_emotion(changes):
+    model = build(changes)
+    model.reset_emotion_counts()
+    model(**with_intervals(tiny_batch(), ROWS))
+    assert model.emotion_counts.sum(axis=1).tolist() == [1, 0, 1, 1]
+
+
+def test_an_interval_of_the_whole_utterance_is_the_utterance_label_for_the_head():
+    model, batch = build({}), tiny_batch()
+    rows = [[(0, 0, int(emotion))] for emotion in batch["emotion"]]
+    by_intervals, by_label = model(**with_intervals(batch, rows))[1], model(**batch)[1]
+    torch.testing.assert_close(by_intervals["loss_utterance"], by_label["loss_utterance"])

@@ -87,3 +87,19 @@ def test_a_wrong_corpus_path_is_one_line(workspace: Workspace, path: str) -> Non
     assert ended.stderr.startswith("ent_prepare: error: ")
     assert ended.stderr.count("\n") == 1
     assert path in ended.stderr
+
+
+def test_mixing_trains_on_intervals_and_leaves_the_test_sets_alone(workspace: Workspace) -> None:
+    options = ("--mixing", "true", "--mixing_args", "--patterns neu_emo=1 emo=1 neu=0.5", *_SMALL)
+    tiny = ("--ent_tag", "mixed", "--ent_args", "--max_epoch 1 --encoder_conf num_blocks=1")
+    ended = workspace.run("mini", *options, *tiny)
+    assert ended.returncode == 0, ended.stderr
+    recipe = workspace.recipe("mini")
+    lines = (recipe / "dump/raw/train_mix/utt2emo_segments").read_text().splitlines()
+    assert {len(line.split()) for line in lines} == {2, 4}  # "none" of neutral recordings alone, and one segment
+    config = (recipe / "exp/ent_mixed/config.yaml").read_text()
+    for phase in ("train", "dev"):
+        for name in ("utt2emo_segments", "utt2emo_words"):
+            assert f"dump/raw/{phase}_mix/{name}" in config
+    assert (recipe / "exp/ent_mixed/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    assert not (recipe / "dump/raw/test/utt2emo_segments").exists()

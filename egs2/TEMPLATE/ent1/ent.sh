@@ -13,7 +13,8 @@ help_message="Usage: $0 [--option value ...]
   --ngpu 0 --num_nodes 1 --nj 2 --inference_nj 2 --gpu_inference false --python python
   --dumpdir dump --expdir exp
   --train_set train --valid_set dev --test_sets \"test\" --local_data_opts \"\" --eval_valid_set false
-  --speed_perturb_factors \"0.9 1.0 1.1\" --audio_format flac|wav|flac.ark|wav.ark --fs 16k
+  --speed_perturb_factors \"0.9 1.0 1.1\" --mixing false --mixing_args \"\" --lattice_supervision utterance|intervals
+  --audio_format flac|wav|flac.ark|wav.ark --fs 16k
   --min_wav_duration 0.1 --max_wav_duration 20
   --token_type char|bpe --nbpe 100 --bpemode unigram --bpe_train_text FILE --nlsyms_txt FILE
   --feats_type raw --feats_normalize global_mvn|utterance_mvn|none
@@ -48,6 +49,9 @@ test_sets="test"
 local_data_opts=
 eval_valid_set=false
 speed_perturb_factors=
+mixing=false          # join recordings of a speaker into utterances with known emotion changes
+mixing_args=          # options of ent_mix, e.g. "--patterns neu_emo=1 emo=1 --copies 2"
+lattice_supervision=  # utterance: one label an utterance; intervals: emo_segments; default: intervals with mixing
 audio_format=flac
 fs=16k
 min_wav_duration=0.1
@@ -109,6 +113,10 @@ for option in use_lm=false lm_init_predictor=false skip_packing=true skip_upload
     name=${option%=*}
     [ "${!name}" = "${option#*=}" ] || fail "--${name} ${!name} is not available yet; leave it ${option#*=}"
 done
+: "${lattice_supervision:=$([ "${mixing}" = true ] && echo intervals || echo utterance)}"
+case "${lattice_supervision}" in utterance | intervals) ;; *)
+    fail "--lattice_supervision: expected utterance or intervals, got ${lattice_supervision}" ;;
+esac
 [ "${cleaner}" = none ] || fail "--cleaner ${cleaner}: text is normalised in data preparation; leave it none"
 case "${feats_normalize}" in global_mvn | utterance_mvn | none) ;; *)
     fail "--feats_normalize: expected global_mvn, utterance_mvn or none, got ${feats_normalize}" ;;
@@ -123,20 +131,25 @@ case "${token_type}" in
 esac
 token_list=${token_dir}/tokens.txt
 emotion_list=data/emotion_list
+set_suffix=${speed_perturb_factors:+_sp}
+[ "${mixing}" = false ] || set_suffix+=_mix
 if [ -z "${ent_tag}" ]; then
     config_name=$(basename "${ent_config:-default}" .yaml)
     ent_tag=${config_name}_${token_tag}$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
-    ent_tag+=${speed_perturb_factors:+_sp}
+    ent_tag+=${set_suffix}
+    [ "${lattice_supervision}" = utterance ] || [ "${mixing}" = true ] || ent_tag+=_intervals
 fi
 : "${ent_exp:=${expdir}/ent_${ent_tag}}"
-: "${ent_stats_dir:=${expdir}/ent_stats_${token_tag}${speed_perturb_factors:+_sp}}"
+: "${ent_stats_dir:=${expdir}/ent_stats_${token_tag}${set_suffix}}"
 if [ -z "${inference_tag}" ]; then
     inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
     [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
 fi
 source_train_set=${train_set}
-[ -z "${speed_perturb_factors}" ] || train_set+=_sp
+source_valid_set=${valid_set}
 [ "${eval_valid_set}" = false ] || test_sets="org/${valid_set} ${test_sets}"
+train_set+=${set_suffix}
+[ "${mixing}" = false ] || valid_set+=_mix
 
 # runs N: whether stage N is asked for.
 runs() {
@@ -156,54 +169,7 @@ cuda_cmd=${cuda_cmd/#python /"${python}" }
 "${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
     fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then make doctor"
 
-# needs FILE STAGE: FILE must be there; STAGE makes it.
-needs() {
-    [ -e "$1" ] || fail "$1 is missing; next: rerun stage $2 (--stage $2)"
-}
-
-# ent COMMAND ARG...: one of this package's commands.
-ent() {
-    local command=$1
-    shift
-    "${python}" -m "espnet_ent.bin.${command}" "$@"
-}
-
-# command_line: the command for RESULTS.md: what the results depend on, without which stages were run how.
-command_line() {
-    local i option line=./run.sh
-    for ((i = 0; i < ${#run_args[@]}; i += 2)); do
-        option=${run_args[i]#--}
-        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | python) continue ;; esac
-        [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
-        line+=" ${run_args[i]} $(printf '%q' "${run_args[i + 1]}")"
-    done
-    printf '%s\n' "${line}"
-}
-
-# data_options SET KIND: the three data files of a set, as options of ent_train.
-data_options() {
-    local type=sound
-    [[ ${audio_format} != *.ark ]] || type=kaldi_ark
-    for entry in "wav.scp,speech,${type}" text,text,text utt2emo,emotion,text; do
-        printf '%s\n' "--${2}_data_path_and_name_and_type" "${data_feats}/$1/${entry}"
-    done
-}
-
-# train_arguments: fills the array train_args with what stages 10 and 11 share.
-train_arguments() {
-    needs "${token_list}" 5
-    needs "${emotion_list}" 5
-    needs "${data_feats}/${train_set}/wav.scp" 4
-    needs "${data_feats}/${valid_set}/wav.scp" 4
-    train_args=(--token_type "${token_type}" --token_list "${token_list}" --emotion_list "${emotion_list}" --fs "${fs}")
-    [ "${token_type}" != bpe ] || train_args+=(--bpemodel "${token_dir}/bpe.model")
-    if [ -n "${ent_config}" ]; then
-        [ -f "${ent_config}" ] || fail "--ent_config ${ent_config}: no such file"
-        train_args+=(--config "${ent_config}")
-    fi
-    mapfile -t -O "${#train_args[@]}" train_args < <(data_options "${train_set}" train; data_options "${valid_set}" valid)
-}
-
+. utils/functions.sh
 train_cmd_of_stage=${train_cmd}
 [ "${ngpu}" -eq 0 ] || train_cmd_of_stage=${cuda_cmd}
 
@@ -211,19 +177,30 @@ if runs 1; then
     log "stage 1: data preparation"
     # shellcheck disable=SC2086  # options are words
     local/data.sh ${local_data_opts}
-    read -ra all_sets <<<"${source_train_set} ${valid_set} ${test_sets#org/"${valid_set}"}"
+    read -ra all_sets <<<"${source_train_set} ${source_valid_set} ${test_sets#org/"${source_valid_set}"}"
     ent ent_validate "${all_sets[@]/#/data/}" --emotion_list "${emotion_list}" --fs "${fs}"
 fi
 
 if runs 2; then
+    perturbed=${source_train_set}
     if [ -n "${speed_perturb_factors}" ]; then
         log "stage 2: speed perturbation ${speed_perturb_factors}"
         needs "data/${source_train_set}/wav.scp" 1
+        perturbed+=_sp
         # shellcheck disable=SC2086  # factors are words
-        ent ent_perturb --data "data/${source_train_set}" --out "data/${train_set}" --factors ${speed_perturb_factors} \
+        ent ent_perturb --data "data/${source_train_set}" --out "data/${perturbed}" --factors ${speed_perturb_factors} \
             --fs "${fs}" --nj "${nj}"
     else
         log "stage 2: speed perturbation skipped (--speed_perturb_factors is empty)"
+    fi
+    if [ "${mixing}" = true ]; then
+        log "stage 2: mixing ${mixing_args}"
+        for pair in "${perturbed} ${train_set}" "${source_valid_set} ${valid_set}"; do
+            needs "data/${pair% *}/wav.scp" 1
+            # shellcheck disable=SC2086  # options are words
+            ent ent_mix --data "data/${pair% *}" --out "data/${pair#* }" --emotion_list "${emotion_list}" \
+                --fs "${fs}" --nj "${nj}" ${mixing_args}
+        done
     fi
 fi
 
@@ -327,18 +304,20 @@ fi
 
 if runs 13; then
     log "stage 13: scoring"
+    labels_of_training=${data_feats}/${train_set} # for the baselines
+    [ "${mixing}" = false ] || labels_of_training=data/${source_train_set}
     for name in ${test_sets}; do
         decoded=${ent_exp}/${inference_tag}/${name#org/}
         needs "${decoded}/text" 12
-        needs "${data_feats}/${train_set}/utt2emo" 4
+        needs "${labels_of_training}/utt2emo" 4
         # shellcheck disable=SC2086  # options are words
         ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
-            --train_utt2emo "${data_feats}/${train_set}/utt2emo" --inference_ent_model "${inference_ent_model}" \
+            --train_utt2emo "${labels_of_training}/utt2emo" --inference_ent_model "${inference_ent_model}" \
             --out "${decoded}/score" ${score_opts}
     done
     if [ -x local/score.sh ]; then
         # shellcheck disable=SC2086  # options are words
-        local/score.sh --dumpdir "${dumpdir}" --train_set "${train_set}" --test_sets "${test_sets}" ${local_score_opts}
+        local/score.sh --train "${labels_of_training}" --dumpdir "${dumpdir}" --test_sets "${test_sets}" ${local_score_opts}
     fi
     ent ent_report_results --exp "${ent_exp}" --difficulty data/difficulty.json --out "${ent_exp}/RESULTS.md" \
         --command "$(command_line)"

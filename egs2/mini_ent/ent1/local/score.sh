@@ -6,13 +6,13 @@ set -euo pipefail
 . ./path.sh
 
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_message="Usage: $0 [--dumpdir dump] [--train_set train] [--test_sets \"test zed_test\"]"
+help_message="Usage: $0 [--train dump/raw/train] [--dumpdir dump] [--test_sets \"test zed_test\"]"
 dumpdir=dump
-train_set=train
+train=dump/raw/train
 test_sets="test"
 . utils/parse_options.sh
 
 if [[ " ${test_sets} " == *" test "* ]]; then
-    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_difficulty --train "${dumpdir}/raw/${train_set}" \
+    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_difficulty --train "${train}" \
         --test "${dumpdir}/raw/test" --emotion_list data/emotion_list --out data/difficulty.json
 fi

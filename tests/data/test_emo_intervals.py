@@ -45,9 +45,12 @@ def spell_out(parts: list, tokens: list[str]) -> tuple[list[int], list[int]]:
 
 def merged(parts: list) -> list:
     """Neighbours of one emotion are one part."""
-    groups = itertools.groupby(parts, key=lambda part: part[0])
-    return [(label, sum(p[1] for p in group), sum((p[2] for p in group), [])) for label, group in
-            ((label, list(group)) for label, group in groups)]  # fmt: skip
+    whole = []
+    for label, group in itertools.groupby(parts, key=lambda part: part[0]):
+        members = list(group)
+        words = [word for _, _, words in members for word in words]
+        whole.append((label, sum(length for _, length, _ in members), words))
+    return whole
 
 
 @given(PARTS)

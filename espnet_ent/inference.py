@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 import yaml
+from torch import Tensor
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
@@ -85,17 +86,14 @@ class EmotionTranscriber:
         config: Options of decoding.
         device: Where to compute.
 
+    A model that was trained without one of its losses does not tell what that loss teaches: no words (an empty text)
+    without the transducer loss, no timeline without the lattice loss, no emotion without the utterance loss.
+
     Raises:
-        ConfigError: If the model lacks the emotion joint network or the utterance head, or there is no such device.
+        ConfigError: If there is no such device.
     """
 
     def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
-        for part, weight in (("emotion_joint", "lattice_weight"), ("utterance_head", "utterance_weight")):
-            if getattr(model, part) is None:
-                raise ConfigError(
-                    f"the model has no {part}: it was trained with {weight} 0",
-                    next_step="decode a model that has both emotion branches",
-                )
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
         self.model = model.to(device).eval()
@@ -176,27 +174,45 @@ class EmotionTranscriber:
             samples = np.pad(samples, (0, shortest - len(samples)))
         speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device)
         enc = self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
-        hypothesis = greedy_search(self.model.transducer, enc, self.config.max_symbols_per_frame)[0]
-        return self._transcript(enc, hypothesis, duration)
+        return self._transcript(enc, self._search(enc), duration)
+
+    def _search(self, enc: EncoderStates) -> Hypothesis:
+        if self.model.losses.transducer_weight > 0:
+            return greedy_search(self.model.transducer, enc, self.config.max_symbols_per_frame)[0]
+        return Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0)  # an untrained transducer has nothing to say
 
     def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
-        names = self.emotions.names
         labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)
-        num_labels = torch.tensor([len(hypothesis.tokens)], device=self.device)
-        nodes = torch.tensor([hypothesis.nodes], device=self.device)
-        posteriors = self.model.classify(enc, labels, num_labels)[0].softmax(dim=-1).cpu().numpy()
-        frames = self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
-        frame_labels = [names[index] for index in frames.argmax(axis=-1)]
         words = self._words(hypothesis, duration)
+        posteriors = self._utterance_posteriors(enc, labels)
+        frames = self._frame_posteriors(enc, labels, hypothesis)
         return EmotionTranscript(
             text=" ".join(word.word for word in words),
-            emotion=names[int(posteriors.argmax())],
+            emotion=None if posteriors is None else self.emotions.names[int(posteriors.argmax())],
             posteriors=posteriors,
             words=words,
-            timeline=EmotionTimeline.from_frames(frame_labels, self.grid, duration, self.emotions.neutral),
+            timeline=None if frames is None else self._timeline(frames, duration),
             frame_posteriors=frames,
             duration=duration,
         )
+
+    def _utterance_posteriors(self, enc: EncoderStates, labels: Tensor) -> np.ndarray | None:
+        """(E,) probabilities; None without an utterance head."""
+        if self.model.utterance_head is None:
+            return None
+        num_labels = torch.tensor([labels.size(1)], device=self.device)
+        return self.model.classify(enc, labels, num_labels)[0].softmax(dim=-1).cpu().numpy()
+
+    def _frame_posteriors(self, enc: EncoderStates, labels: Tensor, hypothesis: Hypothesis) -> np.ndarray | None:
+        """(T, E) probabilities along the path; None without an emotion lattice."""
+        if self.model.emotion_joint is None:
+            return None
+        nodes = torch.tensor([hypothesis.nodes], device=self.device)
+        return self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
+
+    def _timeline(self, frames: np.ndarray, duration: float) -> EmotionTimeline:
+        labels = [self.emotions.names[index] for index in frames.argmax(axis=-1)]
+        return EmotionTimeline.from_frames(labels, self.grid, duration, self.emotions.neutral)
 
     def _words(self, hypothesis: Hypothesis, duration: float) -> tuple[Word, ...]:
         tokens = [self.model.tokens[index] for index in hypothesis.tokens]

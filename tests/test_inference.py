@@ -98,11 +98,17 @@ def test_a_missing_checkpoint_names_the_stage_to_rerun(experiment):
         EmotionTranscriber.from_pretrained(experiment, "valid.wer.best.pth")
 
 
-@pytest.mark.parametrize("weight", ["lattice_weight", "utterance_weight"])
-def test_a_model_without_an_emotion_branch_is_refused_in_one_line(weight):
-    model = build_model(tiny_config(model_conf={weight: 0}))
-    with pytest.raises(ConfigError, match=weight):
-        EmotionTranscriber(model)
+def test_what_a_model_was_not_taught_it_does_not_tell():
+    speech = noise(20000)
+    without_lattice = EmotionTranscriber(build_model(tiny_config(model_conf={"lattice_weight": 0}))).transcribe(speech)
+    assert without_lattice.timeline is without_lattice.frame_posteriors is None
+    assert without_lattice.emotion is not None
+    without_head = EmotionTranscriber(build_model(tiny_config(model_conf={"utterance_weight": 0}))).transcribe(speech)
+    assert without_head.emotion is without_head.posteriors is None
+    assert without_head.timeline is not None
+    silent = EmotionTranscriber(build_model(tiny_config(model_conf={"transducer_weight": 0}))).transcribe(speech)
+    assert (silent.text, silent.words) == ("", ())
+    assert len(silent.frame_posteriors) > 0
 
 
 def test_a_missing_configuration_is_one_line(tmp_path):

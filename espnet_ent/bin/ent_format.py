@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, boolean, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -16,6 +16,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, help="directory to make")
     parser.add_argument("--audio_format", default="flac", help="flac | wav | flac.ark | wav.ark")
     parser.add_argument("--fs", type=int, default=16000, help="sample rate in Hz")
+    parser.add_argument("--resample", type=boolean, default=False, help="convert audio of another rate")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     return parser
 
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         args.fs,
         args.nj,
         progress=lambda done: tqdm(done, desc="formatting", disable=not sys.stderr.isatty()),
+        resample=args.resample,
     )
     print(f"{args.out}: {'made' if made else 'is there already'} ({args.audio_format}, {args.fs} Hz)")
 

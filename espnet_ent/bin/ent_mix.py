@@ -25,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="seed of patterns and partners")
     parser.add_argument("--copies", type=int, default=1, help="times that each emotional recording is used")
     parser.add_argument("--match_loudness", type=boolean, default=True)
+    parser.add_argument("--resample", type=boolean, default=False, help="convert audio of another rate")
     parser.add_argument("--fs", type=int, default=16000, help="sample rate in Hz")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     return parser
@@ -43,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         copies=args.copies,
         match_loudness=args.match_loudness,
+        resample=args.resample,
     )
     made = mix_data_dir(
         args.data,

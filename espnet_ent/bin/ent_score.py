@@ -15,9 +15,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--ref", required=True, help="data directory, e.g. dump/raw/test")
     parser.add_argument("--hyp", required=True, help="decoding directory; its name is the set's")
     parser.add_argument("--emotion_list", required=True, help="emotion classes, e.g. data/emotion_list")
-    parser.add_argument("--train_utt2emo", required=True, help="training labels, for the majority baseline")
+    parser.add_argument("--train_utt2emo", help="training labels, for the majority baseline")
     parser.add_argument("--inference_ent_model", help="checkpoint that was decoded, to be told in RESULTS.md")
-    parser.add_argument("--out", required=True, help="directory for results.json")
+    parser.add_argument("--out", required=True, help="directory for results.json and counts.json")
     return parser
 
 
@@ -27,15 +27,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     import json
 
     from espnet_ent.data.atomic import atomic_write_text
-    from espnet_ent.metrics.scoring import score_directories, to_json
+    from espnet_ent.metrics.scoring import count_directories, score_directories, to_json
+    from espnet_ent.metrics.set_counts import COUNTS
     from espnet_ent.report.terminal import summarise
 
-    content = to_json(
-        score_directories(args.ref, args.hyp, args.emotion_list, args.train_utt2emo, args.inference_ent_model)
-    )
-    path = Path(args.out, "results.json")
-    if not path.is_file() or path.read_text(encoding="utf-8") != content:
-        atomic_write_text(path, content)
+    scored = (args.ref, args.hyp, args.emotion_list, args.train_utt2emo)
+    content = to_json(score_directories(*scored, args.inference_ent_model))
+    # results.json comes last: where it is, the counts that folds are pooled from are there, too.
+    for name, text in ((COUNTS, count_directories(*scored).to_json()), ("results.json", content)):
+        path = Path(args.out, name)
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            atomic_write_text(path, text)
     print(summarise(json.loads(content)))
 
 

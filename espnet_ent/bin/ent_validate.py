@@ -22,6 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
         default=True,
         help="true: an utterance without text is a warning, for stage 4 to drop",
     )
+    parser.add_argument("--emotion", type=boolean, default=True, help="false: data without utt2emo are sound too")
     return parser
 
 
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.data.validate import make_config, validate_data_dir
     from espnet_ent.errors import DataError
 
-    config = make_config(args.emotion_list, args.fs, args.audio, args.allow_empty_text)
+    config = make_config(args.emotion_list, args.fs, args.audio, args.allow_empty_text, args.emotion)
     total = 0
     for data in args.data:
         defects = validate_data_dir(

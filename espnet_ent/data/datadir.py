@@ -1,9 +1,12 @@
 """Kaldi-style data directories.
 
-``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [utt2num_samples]``; all sorted by
-identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval, ``<utt> <start> <end> <label>`` in
-seconds from the utterance's start; where the file exists, an utterance without a line is neutral throughout.
+``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [utt2num_samples] [untranscribed]``; all
+sorted by identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval,
+``<utt> <start> <end> <label>`` in seconds from the start of the utterance; where the file exists, one without a line
+is neutral throughout.
 ``emo_words`` holds ``<utt> <first word> <last word> <label>``.
+``untranscribed`` lists the utterances that have no transcript: their line in ``text`` is empty and means nothing, while
+the empty line of any other says that no word was said.
 """
 
 from __future__ import annotations
@@ -15,11 +18,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from espnet_ent.data.atomic import atomic_directory
+from espnet_ent.data.recordings import recording_names
 from espnet_ent.data.utterance import Utterance, WordSpan
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
 
 T = TypeVar("T")
+UNTRANSCRIBED = "untranscribed"
 
 
 def read_lines(path: str | Path) -> list[str]:
@@ -115,6 +120,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
     audio = read_table(path / "wav.scp")
     segments = _read_optional(path / "segments", read_table)
     texts = _read_optional(path / "text", read_table)
+    untranscribed = _read_optional(path / UNTRANSCRIBED, read_table) or {}
     emotions = _read_optional(path / "utt2emo", read_table)
     emo_segments = _read_optional(path / "emo_segments", read_emo_segments)
     emo_words = _read_optional(path / "emo_words", read_emo_words)
@@ -127,7 +133,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
                 utt_id=utt_id,
                 speaker=speakers[utt_id],
                 audio=_entry(path / "wav.scp", audio, recording),
-                text=None if texts is None else _entry(path / "text", texts, utt_id),
+                text=None if texts is None or utt_id in untranscribed else _entry(path / "text", texts, utt_id),
                 emotion=None if emotions is None else _entry(path / "utt2emo", emotions, utt_id),
                 emo_segments=None if emo_segments is None else emo_segments.get(utt_id, ()),
                 emo_words=None if emo_words is None else emo_words.get(utt_id, ()),
@@ -199,8 +205,10 @@ def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
     _write(directory / "wav.scp", _audio_lines(directory, utterances))
     _write(directory / "utt2spk", [f"{u.utt_id} {u.speaker}" for u in utterances])
     _write(directory / "spk2utt", [f"{s} {' '.join(spk2utt[s])}" for s in sorted(spk2utt, key=str.encode)])
-    if _all_have(directory, utterances, "text"):
-        _write(directory / "text", [f"{u.utt_id} {u.text}".rstrip() for u in utterances])
+    _write(directory / "text", [f"{u.utt_id} {u.text or ''}".rstrip() for u in utterances])
+    untranscribed = [u.utt_id for u in utterances if u.text is None]
+    if untranscribed:
+        _write(directory / UNTRANSCRIBED, untranscribed)
     if _all_have(directory, utterances, "emotion"):
         _write(directory / "utt2emo", [f"{u.utt_id} {u.emotion}" for u in utterances])
     if _all_have(directory, utterances, "num_samples"):
@@ -217,14 +225,13 @@ def _audio_lines(directory: Path, utterances: Sequence[Utterance]) -> list[str]:
     """Lines of wav.scp; utterances cut from recordings also give ``segments``."""
     if not _all_have(directory, utterances, "start"):
         return [f"{u.utt_id} {u.audio}" for u in utterances]
-    recordings = {Path(u.audio).stem: u.audio for u in utterances}
-    if len(recordings) != len({u.audio for u in utterances}):
-        raise DataError("two recordings have the same file name", where=directory)
+    names = recording_names(u.audio for u in utterances)
     _write(
         directory / "segments",
-        [f"{u.utt_id} {Path(u.audio).stem} {u.start:.4f} {u.end:.4f}" for u in utterances],
+        [f"{u.utt_id} {names[u.audio]} {_seconds(u.start)} {_seconds(u.end)}" for u in utterances],
     )
-    return [f"{recording} {audio}" for recording, audio in sorted(recordings.items())]
+    recordings = {name: audio for audio, name in names.items()}
+    return [f"{recording} {recordings[recording]}" for recording in sorted(recordings, key=str.encode)]
 
 
 def _all_have(directory: Path, utterances: Sequence[Utterance], name: str) -> bool:

@@ -14,6 +14,7 @@ from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.frames import samples_to_seconds
 
 DROPPED = "dropped"
+_WITHOUT_TEXT = ("empty", "untranscribed")
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,13 @@ class FilterReport:
 
 
 def filter_data_dir(
-    data: str | Path, out: str | Path, min_seconds: float, max_seconds: float, sample_rate: int
+    data: str | Path,
+    out: str | Path,
+    min_seconds: float,
+    max_seconds: float,
+    sample_rate: int,
+    *,
+    keep_empty_text: bool = False,
 ) -> FilterReport:
     """Write the usable part of a dumped data directory; its audio stays where it is.
 
@@ -54,6 +61,7 @@ def filter_data_dir(
         min_seconds: Shortest duration to keep.
         max_seconds: Longest duration to keep.
         sample_rate: Samples a second.
+        keep_empty_text: Keep utterances without text, for a model that learns no words.
 
     Raises:
         ConfigError: If the shortest duration is not below the longest.
@@ -68,7 +76,7 @@ def filter_data_dir(
     dropped: list[tuple[Utterance, str]] = []
     for utterance in utterances:
         reason = _reason_to_drop(utterance, data, (min_seconds, max_seconds), sample_rate)
-        if reason:
+        if reason and not (keep_empty_text and reason in _WITHOUT_TEXT):
             dropped.append((utterance, reason))
         else:
             kept.append(utterance)
@@ -79,21 +87,41 @@ def filter_data_dir(
             got=f"{len(dropped)} dropped",
             next_step="check --min_wav_duration and --max_wav_duration",
         )
-    made_from = {"data": digest_data_dir(data), "min": min_seconds, "max": max_seconds, "fs": sample_rate}
+    made_from = {
+        "data": digest_data_dir(data),
+        "min": min_seconds,
+        "max": max_seconds,
+        "fs": sample_rate,
+        "keep_empty_text": keep_empty_text,
+    }
     if not is_made_from(out, made_from):
-        with atomic_directory(out) as root:
-            write_tables(root, kept)
-            write_one_line_forms(root, kept)
-            for name in ("feats_type", "audio_format"):
-                if Path(data, name).is_file():
-                    (root / name).write_bytes(Path(data, name).read_bytes())
-            lines = [f"{utterance.utt_id} {utterance.emotion} {reason}\n" for utterance, reason in dropped]
-            (root / DROPPED).write_text("".join(lines), encoding="utf-8")
-            write_provenance(root, made_from)
+        _write(Path(data), out, kept, dropped, made_from)
     return FilterReport(
-        Counter(str(utterance.emotion) for utterance in kept),
-        Counter((str(utterance.emotion), reason) for utterance, reason in dropped),
+        Counter(_class_of(utterance) for utterance in kept),
+        Counter((_class_of(utterance), reason) for utterance, reason in dropped),
     )
+
+
+def _write(
+    data: Path,
+    out: str | Path,
+    kept: list[Utterance],
+    dropped: list[tuple[Utterance, str]],
+    made_from: dict[str, object],
+) -> None:
+    with atomic_directory(out) as root:
+        write_tables(root, kept)
+        write_one_line_forms(root, kept)
+        for name in ("feats_type", "audio_format"):
+            if (data / name).is_file():
+                (root / name).write_bytes((data / name).read_bytes())
+        lines = [f"{utterance.utt_id} {_class_of(utterance)} {reason}\n" for utterance, reason in dropped]
+        (root / DROPPED).write_text("".join(lines), encoding="utf-8")
+        write_provenance(root, made_from)
+
+
+def _class_of(utterance: Utterance) -> str:
+    return utterance.emotion or "unlabelled"
 
 
 def _reason_to_drop(
@@ -106,4 +134,6 @@ def _reason_to_drop(
         return "short"
     if duration > limits[1]:
         return "long"
+    if utterance.text is None:
+        return "untranscribed"
     return None if utterance.text else "empty"

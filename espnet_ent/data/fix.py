@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_directory
-from espnet_ent.data.datadir import write_one_line_forms, write_tables
+from espnet_ent.data.datadir import UNTRANSCRIBED, write_one_line_forms, write_tables
 from espnet_ent.data.scanning import SEVERAL_ROWS, ScannedDirectory, ValidationConfig
 from espnet_ent.data.tables import Table
 from espnet_ent.data.utterance import Utterance, WordSpan
@@ -120,7 +120,7 @@ class _Utterances:
             utt_id=utt_id,
             speaker=self._rows["utt2spk"][utt_id].value,
             audio=self._rows["wav.scp"][segment[0] if segment else utt_id].value,
-            text=self._value("text", utt_id),
+            text=None if utt_id in self._rows.get(UNTRANSCRIBED, ()) else self._value("text", utt_id),
             emotion=self._value("utt2emo", utt_id),
             start=float(segment[1]) if segment else None,
             end=float(segment[2]) if segment else None,

@@ -30,6 +30,7 @@ class _Target:
     final: Path  # where they lie once the directory is whole
     audio_format: str
     sample_rate: int
+    resample: bool
 
 
 def format_data_dir(
@@ -39,6 +40,8 @@ def format_data_dir(
     sample_rate: int = 16000,
     nj: int = 1,
     progress: Progress = iter,
+    *,
+    resample: bool = False,
 ) -> bool:
     """Write a data directory with its audio as 16-bit files or arks below it; segments are cut out.
 
@@ -48,9 +51,10 @@ def format_data_dir(
         data: Data directory.
         out: Directory to make.
         audio_format: ``flac``, ``wav``, ``flac.ark`` or ``wav.ark``.
-        sample_rate: Samples a second; another rate in the data is an error.
+        sample_rate: Samples a second.
         nj: Parallel processes.
         progress: Wraps the iterable of finished utterances or shards.
+        resample: Convert audio of another rate, which is an error otherwise.
 
     Returns:
         False if ``out`` was made from just this before and was left alone.
@@ -68,12 +72,13 @@ def format_data_dir(
         "audio": digest_audio(utterance.audio for utterance in utterances),
         "audio_format": audio_format,
         "fs": sample_rate,
+        "resample": resample,
     }
     if is_made_from(out, made_from):
         return False
     with atomic_directory(out) as root:
         (root / "audio").mkdir()
-        target = _Target(root / "audio", out / "audio", audio_format, sample_rate)
+        target = _Target(root / "audio", out / "audio", audio_format, sample_rate, resample)
         if audio_format.endswith(".ark"):
             shards = [utterances[i : i + _SHARD] for i in range(0, len(utterances), _SHARD)]
             jobs: Sequence = list(enumerate(shards, 1))
@@ -89,12 +94,14 @@ def format_data_dir(
     return True
 
 
-def _read(utterance: Utterance, sample_rate: int) -> np.ndarray:
-    return read_audio(utterance.audio, sample_rate, start=utterance.start, end=utterance.end)
+def _read(utterance: Utterance, target: _Target) -> np.ndarray:
+    return read_audio(
+        utterance.audio, target.sample_rate, resample=target.resample, start=utterance.start, end=utterance.end
+    )
 
 
 def _write_file(utterance: Utterance, target: _Target) -> list[Utterance]:
-    samples = _read(utterance, target.sample_rate)
+    samples = _read(utterance, target)
     name = f"{utterance.utt_id}.{target.audio_format}"
     write_pcm16(target.temporary / name, samples, target.sample_rate, target.audio_format)
     return [_dumped(utterance, str(target.final / name), len(samples))]
@@ -107,7 +114,7 @@ def _write_shard(job: tuple[int, Sequence[Utterance]], target: _Target) -> list[
     dumped = []
     with (target.temporary / name).open("wb") as ark:
         for utterance in utterances:
-            samples = _read(utterance, target.sample_rate)
+            samples = _read(utterance, target)
             offset = ark.tell() + len(f"{utterance.utt_id} ".encode())
             entry = {utterance.utt_id: (target.sample_rate, to_pcm16(samples))}
             kaldiio.save_ark(ark, entry, write_function="soundfile", write_kwargs=options)

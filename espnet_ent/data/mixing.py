@@ -50,12 +50,14 @@ class MixingConfig:
         seed: Seed of patterns and partners.
         copies: Times that each emotional recording is used.
         match_loudness: Bring the parts of a mixture to one level.
+        resample: Convert audio of another rate, which is an error otherwise.
     """
 
     shares: Mapping[str, float] | None = None
     seed: int = 1
     copies: int = 1
     match_loudness: bool = True
+    resample: bool = False
 
     def checked_shares(self) -> dict[str, float]:
         """Shares of the patterns.
@@ -206,7 +208,7 @@ def mix_data_dir(
             _mix_one,
             places=(root / "audio", out / "audio"),
             emotions=emotions,
-            match_loudness=config.match_loudness,
+            config=config,
             sample_rate=sample_rate,
         )
         with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
@@ -219,11 +221,13 @@ def mix_data_dir(
 
 
 def _mix_one(
-    mixture: Mixture, places: tuple[Path, Path], emotions: EmotionInventory, match_loudness: bool, sample_rate: int
+    mixture: Mixture, places: tuple[Path, Path], emotions: EmotionInventory, config: MixingConfig, sample_rate: int
 ) -> Utterance:
     temporary, final = places
-    parts = [read_audio(u.audio, sample_rate, start=u.start, end=u.end) for u in mixture.parts]
-    samples = join_recordings(parts, match_loudness)
+    parts = [
+        read_audio(u.audio, sample_rate, resample=config.resample, start=u.start, end=u.end) for u in mixture.parts
+    ]
+    samples = join_recordings(parts, config.match_loudness)
     name = f"{mixture.utt_id}.wav"
     write_pcm16(temporary / name, samples, sample_rate, "wav")
     labels = [emotions.canonical(part.emotion or "") for part in mixture.parts]

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 
 from espnet_ent.data.atomic import atomic_directory
-from espnet_ent.data.audio import read_audio, write_pcm16
+from espnet_ent.data.audio import audio_info, read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
@@ -36,6 +36,8 @@ def perturb_data_dir(
     sample_rate: int = 16000,
     nj: int = 1,
     progress: Progress = iter,
+    *,
+    resample: bool = False,
 ) -> bool:
     """Write a data directory with a copy of every utterance at each speed.
 
@@ -49,6 +51,7 @@ def perturb_data_dir(
         sample_rate: Samples a second.
         nj: Parallel processes.
         progress: Wraps the iterable of finished utterances.
+        resample: Convert audio of another rate, which is an error otherwise.
 
     Returns:
         False if ``out`` was made from just this before and was left alone.
@@ -68,13 +71,15 @@ def perturb_data_dir(
         "audio": digest_audio(utterance.audio for utterance in utterances),
         "factors": list(factors),
         "fs": sample_rate,
+        "resample": resample,
     }
     if is_made_from(out, made_from):
         return False
     jobs = [(utterance, factor) for factor in factors for utterance in utterances]
     with atomic_directory(out) as root:
         (root / "audio").mkdir()
-        work = partial(_perturb_one, temporary=root / "audio", final=out / "audio", sample_rate=sample_rate)
+        places = (root / "audio", out / "audio")
+        work = partial(_perturb_one, places=places, sample_rate=sample_rate, resample=resample)
         with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
             perturbed = list(progress(pool.imap(work, jobs, chunksize=8)))
         write_tables(root, perturbed)
@@ -82,13 +87,15 @@ def perturb_data_dir(
     return True
 
 
-def _perturb_one(job: tuple[Utterance, float], temporary: Path, final: Path, sample_rate: int) -> Utterance:
+def _perturb_one(
+    job: tuple[Utterance, float], places: tuple[Path, Path], sample_rate: int, resample: bool
+) -> Utterance:
+    """Write a copy to the first place, where it lies until the directory is whole; it will lie in the second."""
     utterance, factor = job
-    samples = read_audio(utterance.audio, sample_rate, start=utterance.start, end=utterance.end)
+    samples = read_audio(utterance.audio, sample_rate, resample=resample, start=utterance.start, end=utterance.end)
     if factor == 1:
-        if utterance.start is None:
+        if utterance.start is None and audio_info(utterance.audio).sample_rate == sample_rate:
             return replace(utterance, num_samples=len(samples))
-        name = f"{utterance.utt_id}.wav"
     else:
         samples = perturb_speed(samples, factor, sample_rate)
         utterance = replace(
@@ -97,9 +104,9 @@ def _perturb_one(job: tuple[Utterance, float], temporary: Path, final: Path, sam
             speaker=f"sp{factor:g}-{utterance.speaker}",
             emo_segments=_scaled(utterance.emo_segments, factor, len(samples), sample_rate),
         )
-        name = f"{utterance.utt_id}.wav"
-    write_pcm16(temporary / name, samples, sample_rate, "wav")
-    return replace(utterance, audio=str(final / name), start=None, end=None, num_samples=len(samples))
+    name = f"{utterance.utt_id}.wav"
+    write_pcm16(places[0] / name, samples, sample_rate, "wav")
+    return replace(utterance, audio=str(places[1] / name), start=None, end=None, num_samples=len(samples))
 
 
 def _scaled(

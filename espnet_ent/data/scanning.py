@@ -11,7 +11,15 @@ from espnet_ent.frames import samples_to_seconds
 from espnet_ent.labels import EmotionInventory
 
 REQUIRED = ("wav.scp", "utt2spk", "spk2utt", "text", "utt2emo")
-OPTIONAL = ("segments", "utt2num_samples", "emo_segments", "emo_words", "utt2emo_segments", "utt2emo_words")
+OPTIONAL = (
+    "segments",
+    "utt2num_samples",
+    "emo_segments",
+    "emo_words",
+    "utt2emo_segments",
+    "utt2emo_words",
+    "untranscribed",
+)
 SEVERAL_ROWS = ("emo_segments", "emo_words")
 TIME_TOLERANCE = 1e-4
 """Seconds by which a written time may pass the end of its audio: times have four decimals."""

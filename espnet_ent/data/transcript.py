@@ -20,7 +20,7 @@ class Word:
 
 @dataclass(frozen=True, eq=False)
 class EmotionTranscript:
-    """Transcript, utterance emotion and emotion timeline of one recording.
+    """Transcript, utterance emotion and emotion timeline of one recording; None what a model does not tell.
 
     Attributes:
         text: Recognised words.
@@ -33,9 +33,9 @@ class EmotionTranscript:
     """
 
     text: str
-    emotion: str
-    posteriors: np.ndarray
+    emotion: str | None
+    posteriors: np.ndarray | None
     words: tuple[Word, ...]
-    timeline: EmotionTimeline
-    frame_posteriors: np.ndarray
+    timeline: EmotionTimeline | None
+    frame_posteriors: np.ndarray | None
     duration: float

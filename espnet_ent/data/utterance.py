@@ -24,7 +24,7 @@ class Utterance:
         utt_id: Identifier.
         speaker: Speaker identifier.
         audio: Path of an audio file, or an entry ``file.ark:offset``.
-        text: Transcript, or None where the corpus has none.
+        text: Transcript, or None where nobody has transcribed the utterance.
         emotion: Emotion of the utterance, or None where the corpus has none.
         emo_segments: Emotional segments, or None where their times are not known.
         emo_words: Emotional spans of words, or None where they are not known.

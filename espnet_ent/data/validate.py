@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from espnet_ent.data.audio_checks import AUDIO_CHECKS, check_audio
+from espnet_ent.data.datadir import UNTRANSCRIBED
 from espnet_ent.data.interval_checks import check_emo_segments, check_emo_words
 from espnet_ent.data.scanning import (
     OPTIONAL,
@@ -25,9 +26,13 @@ _MADE_FROM_OTHERS = ("spk2utt", "utt2num_samples", "utt2emo_segments", "utt2emo_
 
 
 def make_config(
-    emotion_list: str | Path | None, sample_rate: int | None, audio: str, allow_empty_text: bool
+    emotion_list: str | Path | None,
+    sample_rate: int | None,
+    audio: str,
+    allow_empty_text: bool,
+    with_emotion: bool = True,
 ) -> ValidationConfig:
-    """A configuration from the options of the commands.
+    """A configuration from the options of the commands; without emotion, ``utt2emo`` need not be there.
 
     Raises:
         ConfigError: If ``audio`` is not one of the ways to check audio.
@@ -36,7 +41,8 @@ def make_config(
     if audio not in AUDIO_CHECKS:
         raise ConfigError("unknown audio check", where="--audio", expected=" | ".join(AUDIO_CHECKS), got=audio)
     emotions = None if emotion_list is None else EmotionInventory.read(emotion_list)
-    return ValidationConfig(emotions, sample_rate, audio=audio, empty_text_is_error=not allow_empty_text)
+    required = REQUIRED if with_emotion else tuple(name for name in REQUIRED if name != "utt2emo")
+    return ValidationConfig(emotions, sample_rate, required, audio=audio, empty_text_is_error=not allow_empty_text)
 
 
 def validate_data_dir(
@@ -134,10 +140,19 @@ def _check_speakers(scanned: ScannedDirectory) -> None:
 
 
 def _check_text(scanned: ScannedDirectory, config: ValidationConfig) -> None:
-    table = scanned.tables.get("text")
+    """Empty texts, and the list of those that stand for no transcript."""
+    table, listed = scanned.tables.get("text"), scanned.tables.get(UNTRANSCRIBED)
+    untranscribed = listed.by_key() if listed else {}
+    texts = table.by_key() if table else {}
     for row in table.rows if table else ():
-        if not row.value:
+        if not row.value and row.key not in untranscribed:
             table.add(row, "text is empty", row.key, warning=not config.empty_text_is_error)
+    known = set(scanned.utt_ids())
+    for row in listed.rows if listed else ():
+        if row.key not in known:
+            listed.add(row, f"unknown utterance {row.key!r}", repairable=True)
+        elif row.value or (row.key in texts and texts[row.key].value):
+            listed.add(row, f"utterance {row.key!r} has a text", row.key)
 
 
 def _check_labels(scanned: ScannedDirectory, config: ValidationConfig) -> None:

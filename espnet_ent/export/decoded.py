@@ -2,7 +2,8 @@
 
 ``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
 ``word_times`` (utterance, start, end, word) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
-matrices, frames x emotions) · ``emotion_list``.
+matrices, frames x emotions) · ``emotion_list``. A model without an utterance head or an emotion lattice gives no such
+files.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import write_provenance
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.labels import EmotionInventory
+
+_ARK, _SCP = "frame_posteriors.ark", "frame_posteriors.scp"
 
 
 def write_decoded(
@@ -35,27 +38,19 @@ def write_decoded(
     Returns:
         The number of utterances.
     """
-    lines: dict[str, list[str]] = {
-        name: []
-        for name in (
-            "text",
-            "utt2emo",
-            "utt2emo_posteriors",
-            "emo_segments",
-            "word_times",
-            "utt2duration",
-            "frame_posteriors.scp",
-        )
-    }
+    lines: dict[str, list[str]] = {name: [] for name in ("text", "word_times", "utt2duration")}
     with atomic_directory(directory) as root:
         # The scp names the ark by its file name alone, so that the directory can be moved.
-        with (root / "frame_posteriors.ark").open("wb") as ark:
+        with (root / _ARK).open("wb") as ark:
             for utt_id, transcript in transcripts:
-                for name, line in _lines(utt_id, transcript):
-                    lines[name].append(line)
-                offset = ark.tell() + len(f"{utt_id} ".encode())
-                lines["frame_posteriors.scp"].append(f"{utt_id} frame_posteriors.ark:{offset}")
-                kaldiio.save_ark(ark, {utt_id: transcript.frame_posteriors})
+                for name, content in _lines(utt_id, transcript):
+                    lines.setdefault(name, []).extend(content)
+                if transcript.frame_posteriors is not None:
+                    offset = ark.tell() + len(f"{utt_id} ".encode())
+                    lines.setdefault(_SCP, []).append(f"{utt_id} {_ARK}:{offset}")
+                    kaldiio.save_ark(ark, {utt_id: transcript.frame_posteriors})
+        if _SCP not in lines:
+            (root / _ARK).unlink()
         for name, content in lines.items():
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
         emotions.write(root / "emotion_list")
@@ -63,12 +58,14 @@ def write_decoded(
     return len(lines["text"])
 
 
-def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, str]]:
-    yield "text", f"{utt_id} {transcript.text}".rstrip()
-    yield "utt2emo", f"{utt_id} {transcript.emotion}"
-    yield "utt2emo_posteriors", f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"
-    yield "utt2duration", f"{utt_id} {transcript.duration:.6f}"
-    for segment in transcript.timeline.segments:
-        yield "emo_segments", f"{utt_id} {segment.start:.4f} {segment.end:.4f} {segment.label}"
-    for word in transcript.words:
-        yield "word_times", f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}"
+def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, list[str]]]:
+    """Lines of an utterance by file; no file of what the model does not tell."""
+    yield "text", [f"{utt_id} {transcript.text}".rstrip()]
+    yield "utt2duration", [f"{utt_id} {transcript.duration:.6f}"]
+    yield "word_times", [f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}" for word in transcript.words]
+    if transcript.emotion is not None and transcript.posteriors is not None:
+        yield "utt2emo", [f"{utt_id} {transcript.emotion}"]
+        yield "utt2emo_posteriors", [f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"]
+    if transcript.timeline is not None:
+        segments = transcript.timeline.segments
+        yield "emo_segments", [f"{utt_id} {s.start:.4f} {s.end:.4f} {s.label}" for s in segments]

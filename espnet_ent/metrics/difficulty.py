@@ -14,6 +14,7 @@ import numpy as np
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.pitch import track_f0
 from espnet_ent.errors import DataError
 from espnet_ent.labels import EmotionInventory
 
@@ -66,12 +67,10 @@ def prosody_features(samples: np.ndarray, sample_rate: int, text: str) -> np.nda
         float64 (7,): mean and sd of log F0 over voiced frames, mean and sd of the frame energy in dB, letters a
         second, mean and sd of the seconds between syllable nuclei.
     """
-    import pyworld
     from scipy.signal import find_peaks
 
     signal = samples.astype(np.float64)
-    f0, times = pyworld.dio(signal, sample_rate, f0_floor=_F0_FLOOR, f0_ceil=_F0_CEILING, frame_period=_FRAME_PERIOD_MS)
-    f0 = pyworld.stonemask(signal, f0, times, sample_rate)
+    f0 = track_f0(signal, sample_rate, _FRAME_PERIOD_MS / 1000, _F0_FLOOR, _F0_CEILING)
     log_f0 = np.log(f0[f0 > 0]) if np.any(f0 > 0) else np.array([np.log(_F0_FLOOR)])
     hop = int(sample_rate * _FRAME_PERIOD_MS / 1000)
     frames = signal[: len(signal) // hop * hop].reshape(-1, hop)

@@ -7,12 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from espnet_ent.data.datadir import read_emo_segments, read_table
+from espnet_ent.data.datadir import UNTRANSCRIBED, read_emo_segments, read_table
 from espnet_ent.errors import ScoringError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.timeline import EmotionSegment, EmotionTimeline
 
 _NAMED_IDS = 5
+_OF_UTTERANCE = ("utt2emo", "utt2emo_posteriors")
+_OF_LATTICE = ("emo_segments", "frame_posteriors.scp")
 _DECODE_AGAIN = "rerun stage 12 (decoding)"
 
 
@@ -22,12 +24,12 @@ class Labelling:
 
     Attributes:
         text: Words, may be empty.
-        emotion: Canonical emotion of the utterance.
-        timeline: Emotion timeline, or None where the reference marks no segments.
+        emotion: Canonical emotion of the utterance, or None where no emotion is scored.
+        timeline: Emotion timeline, or None where none is scored.
     """
 
     text: Mapping[str, str]
-    emotion: Mapping[str, str]
+    emotion: Mapping[str, str] | None
     timeline: Mapping[str, EmotionTimeline] | None
 
 
@@ -40,7 +42,9 @@ class ScoredSet:
         utterances: Ids of all utterances, the same on both sides.
         speakers: Speaker of each utterance.
         durations: Seconds of each utterance, or None where nothing is scored in time.
-        no_timelines: Why there are no timelines, or None if there are.
+        no_emotions: Why no utterance emotion is scored, or None if it is.
+        no_timelines: Why no timeline is scored, or None if it is.
+        untranscribed: Utterances without a transcript, which say nothing about words.
     """
 
     name: str
@@ -49,15 +53,17 @@ class ScoredSet:
     durations: Mapping[str, float] | None
     reference: Labelling
     hypothesis: Labelling
+    no_emotions: str | None
     no_timelines: str | None
+    untranscribed: frozenset[str] = frozenset()
 
 
 def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: EmotionInventory) -> ScoredSet:
     """Read both directories.
 
     Args:
-        reference: Data directory with text, utt2emo, utt2spk and, to score timelines, emo_segments.
-        hypothesis: Decoding directory with text, utt2emo and, to score timelines, emo_segments and
+        reference: Data directory with text, utt2spk and, as far as known, utt2emo, emo_segments and untranscribed.
+        hypothesis: Decoding directory with text, and, as far as the system tells them, utt2emo, emo_segments and
             utt2duration. Its name is the name of the set.
         inventory: The classes; labels of both sides are brought to their canonical names.
 
@@ -76,25 +82,38 @@ def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: Em
     if not text:
         raise ScoringError("the reference holds no utterance", where=reference / "text")
     speakers = _read_same(reference / "utt2spk", text)
-    has_segments = (reference / "emo_segments").is_file()
-    durations = _read_durations(hypothesis / "utt2duration", text) if has_segments else None
+    no_emotions = _left_out(reference, hypothesis, "utt2emo", _OF_UTTERANCE)
+    no_timelines = _left_out(reference, hypothesis, "emo_segments", _OF_LATTICE)
+    # Trivial timelines carry labels of utterances.
+    no_timelines = no_timelines or no_emotions
+    durations = None if no_timelines else _read_durations(hypothesis / "utt2duration", text)
+    untranscribed = reference / UNTRANSCRIBED
+
+    def read_side(side: Path, words: Mapping[str, str]) -> Labelling:
+        emotions = None if no_emotions else _read_emotions(side / "utt2emo", text, inventory)
+        return Labelling(words, emotions, _read_timelines(side / "emo_segments", durations, inventory))
+
     return ScoredSet(
         name=hypothesis.resolve().name,
         utterances=tuple(sorted(text)),
         speakers=speakers,
         durations=durations,
-        reference=Labelling(
-            text,
-            _read_emotions(reference / "utt2emo", text, inventory),
-            _read_timelines(reference / "emo_segments", durations, inventory),
-        ),
-        hypothesis=Labelling(
-            _read_same(hypothesis / "text", text),
-            _read_emotions(hypothesis / "utt2emo", text, inventory),
-            _read_timelines(hypothesis / "emo_segments", durations, inventory),
-        ),
-        no_timelines=None if has_segments else "the reference has no emo_segments",
+        reference=read_side(reference, text),
+        hypothesis=read_side(hypothesis, _read_same(hypothesis / "text", text)),
+        no_emotions=no_emotions,
+        no_timelines=no_timelines,
+        untranscribed=frozenset(read_table(untranscribed) if untranscribed.is_file() else ()),
     )
+
+
+def _left_out(reference: Path, hypothesis: Path, name: str, of_system: tuple[str, ...]) -> str | None:
+    """Why what the file ``name`` holds is not scored: one side does not tell it; None if both do."""
+    if not (reference / name).is_file():
+        return f"the reference has no {name}"
+    # A single missing file is a fault, which shows when it is read.
+    if not any((hypothesis / file).is_file() for file in of_system):
+        return f"the system gives no {name}"
+    return None
 
 
 def check_same_utterances(where: Path, expected: Collection[str], got: Collection[str]) -> None:

@@ -24,11 +24,13 @@ from espnet_ent.metrics.classification import (
 )
 from espnet_ent.metrics.eder import EderCounts, eder_counts, mean_rates
 from espnet_ent.metrics.scored_set import ScoredSet, read_scored_set
+from espnet_ent.metrics.set_counts import SYSTEM, SetCounts, count_set
 from espnet_ent.metrics.trivial import majority_emotion, trivial_timelines
 from espnet_ent.metrics.wer import ErrorCounts, character_errors, word_errors
 from espnet_ent.timeline import EmotionTimeline
 
-SYSTEM = "system"
+__all__ = ["SYSTEM", "count_directories", "score_directories", "score_set", "to_json"]
+
 _DECIMALS = 6
 
 
@@ -36,7 +38,7 @@ def score_directories(
     reference: str | Path,
     hypothesis: str | Path,
     emotion_list: str | Path,
-    train_utt2emo: str | Path,
+    train_utt2emo: str | Path | None,
     checkpoint: str | None = None,
 ) -> dict[str, Any]:
     """Score a decoding directory against a data directory.
@@ -45,7 +47,7 @@ def score_directories(
         reference: Data directory.
         hypothesis: Decoding directory of the same set.
         emotion_list: The classes.
-        train_utt2emo: Labels that the model was trained on, for the majority baseline.
+        train_utt2emo: Labels that the model was trained on, for the majority baseline; None where no emotion is scored.
         checkpoint: Name of the checkpoint that was decoded, to be told in reports.
 
     Returns:
@@ -56,23 +58,38 @@ def score_directories(
         LabelError: If a label is unknown.
         DataError: If a file is malformed.
     """
-    inventory = EmotionInventory.read(emotion_list)
-    train_utt2emo = Path(train_utt2emo)
-    if not train_utt2emo.is_file():
-        raise ScoringError("training labels are missing", where=train_utt2emo, next_step="rerun stages 1-4")
-    majority = majority_emotion(read_table(train_utt2emo).values(), inventory)
-    scored = read_scored_set(reference, hypothesis, inventory)
     checkpoint = Path(checkpoint).name if checkpoint else None
-    return {**score_set(scored, inventory, majority), "checkpoint": checkpoint}
+    scored = _read(reference, hypothesis, emotion_list, train_utt2emo)
+    return {**score_set(*scored), "checkpoint": checkpoint}
 
 
-def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str) -> dict[str, Any]:
+def count_directories(
+    reference: str | Path, hypothesis: str | Path, emotion_list: str | Path, train_utt2emo: str | Path | None
+) -> SetCounts:
+    """What the scores are made of, by speaker; arguments and errors as :func:`score_directories`."""
+    return count_set(*_read(reference, hypothesis, emotion_list, train_utt2emo))
+
+
+def _read(
+    reference: str | Path, hypothesis: str | Path, emotion_list: str | Path, train_utt2emo: str | Path | None
+) -> tuple[ScoredSet, EmotionInventory, str | None]:
+    """The set, its classes and the most frequent training emotion."""
+    inventory = EmotionInventory.read(emotion_list)
+    scored = read_scored_set(reference, hypothesis, inventory)
+    if scored.no_emotions is not None:
+        return scored, inventory, None
+    if train_utt2emo is None or not Path(train_utt2emo).is_file():
+        raise ScoringError("training labels are missing", where=train_utt2emo, next_step="rerun stages 1-4")
+    return scored, inventory, majority_emotion(read_table(train_utt2emo).values(), inventory)
+
+
+def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | None) -> dict[str, Any]:
     """All scores of a set as plain values: rates are fractions, not yet rounded.
 
     Args:
         scored: References and hypotheses.
         inventory: The classes.
-        majority: The most frequent training emotion.
+        majority: The most frequent training emotion; None where no emotion is scored.
     """
     utterances = scored.utterances
     bootstrap = SpeakerBootstrap([scored.speakers[utterance] for utterance in utterances])
@@ -87,7 +104,8 @@ def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str) -> 
             "seed": bootstrap.seed,
         },
         "recognition": _recognition(scored, bootstrap),
-        "emotion": _emotion(scored, inventory, majority, bootstrap),
+        "emotion": None if majority is None else _emotion(scored, inventory, majority, bootstrap),
+        "emotion_left_out": scored.no_emotions,
         "eder": None if scored.no_timelines else _timelines(scored, inventory.neutral, bootstrap),
         "eder_left_out": scored.no_timelines,
     }
@@ -99,9 +117,16 @@ def to_json(results: Mapping[str, Any]) -> str:
 
 
 def _recognition(scored: ScoredSet, bootstrap: SpeakerBootstrap) -> dict[str, Any]:
-    references = [scored.reference.text[utterance] for utterance in scored.utterances]
-    hypotheses = [scored.hypothesis.text[utterance] for utterance in scored.utterances]
+    transcribed = [utterance for utterance in scored.utterances if utterance not in scored.untranscribed]
+    num_untranscribed = len(scored.utterances) - len(transcribed)
+    if not transcribed:
+        return {"wer": None, "cer": None, "num_untranscribed": num_untranscribed}
+    if num_untranscribed:
+        bootstrap = SpeakerBootstrap([scored.speakers[utterance] for utterance in transcribed])
+    references = [scored.reference.text[utterance] for utterance in transcribed]
+    hypotheses = [scored.hypothesis.text[utterance] for utterance in transcribed]
     return {
+        "num_untranscribed": num_untranscribed,
         "wer": _error_rate(word_errors, references, hypotheses, bootstrap),
         "cer": _error_rate(character_errors, references, hypotheses, bootstrap),
         "num_empty_hypotheses": sum(not text.strip() for text in hypotheses),

@@ -34,12 +34,13 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.lattice_intervals import check_mixing_nodes
 from espnet_ent.losses.lattice_pooling import check_lattice_pooling
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
+from espnet_ent.plugin.frontends import FbankPitchFrontend
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 
 REGISTRY: dict[str, dict[str, type]] = {
-    "frontend": {"default": DefaultFrontend},
+    "frontend": {"default": DefaultFrontend, "fbank_pitch": FbankPitchFrontend},
     "specaug": {"specaug": SpecAug},
     "normalize": {"global_mvn": GlobalMVN, "utterance_mvn": UtteranceMVN},
     "encoder": {

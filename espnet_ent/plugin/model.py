@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.errors import LossInputError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.checks import check_sequences
 from espnet_ent.losses.ctc import ctc_loss
@@ -104,7 +105,7 @@ class ESPnetENTModel(AbsESPnetModel):
         speech_lengths: Tensor,
         text: Tensor,
         text_lengths: Tensor,
-        emotion: Tensor,
+        emotion: Tensor | None = None,
         emo_intervals: Tensor | None = None,
         emo_intervals_lengths: Tensor | None = None,
         utt_id: list[str] | None = None,
@@ -117,7 +118,7 @@ class ESPnetENTModel(AbsESPnetModel):
             speech_lengths: (B,), samples.
             text: (B, U), labels; -1 beyond ``text_lengths``.
             text_lengths: (B,), labels.
-            emotion: (B, 1), class indices.
+            emotion: (B, 1), class indices; None only for a model without emotion branches.
             emo_intervals: (B, K, 3), rows ``(first sample, first token, emotion)``: supervises the emotion branches by
                 intervals in place of ``emotion``.
             emo_intervals_lengths: (B,), intervals.
@@ -138,7 +139,7 @@ class ESPnetENTModel(AbsESPnetModel):
         stats: dict[str, Tensor] = {}
         inputs = _EmotionInputs(*self.transducer.emotion_inputs(enc, states), enc.lengths, text_lengths)
         if emo_intervals is None:
-            losses.update(self._utterance_supervision(inputs, emotion.reshape(-1), stats))
+            losses.update(self._utterance_supervision(inputs, emotion, stats))
         else:
             intervals = LatticeIntervals.from_rows(
                 emo_intervals, emo_intervals_lengths, enc.lengths, text_lengths, self.encoder.grid
@@ -150,10 +151,15 @@ class ESPnetENTModel(AbsESPnetModel):
         return force_gatherable((loss, stats, len(text)), loss.device)
 
     def _utterance_supervision(
-        self, inputs: _EmotionInputs, emotion: Tensor, stats: dict[str, Tensor]
+        self, inputs: _EmotionInputs, emotion: Tensor | None, stats: dict[str, Tensor]
     ) -> dict[str, Tensor]:
-        """Losses of the emotion branches where one label (B,) an utterance is known."""
-        losses = {}
+        """Losses of the emotion branches where one label (B, 1) an utterance is known."""
+        losses: dict[str, Tensor] = {}
+        if self.emotion_joint is None and self.utterance_head is None:
+            return losses
+        if emotion is None:
+            raise LossInputError("the emotion branches need the emotion of every utterance")
+        emotion = emotion.reshape(-1)
         if self.emotion_joint is not None:
             losses["lattice"] = lattice_pooling_loss(
                 self.emotion_joint.terms(inputs.h, inputs.g),

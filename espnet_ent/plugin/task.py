@@ -25,7 +25,7 @@ from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
 from espnet_ent.plugin.inputs import check_inputs
 from espnet_ent.plugin.locking import exclusive
-from espnet_ent.plugin.model import ESPnetENTModel
+from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
 from espnet_ent.plugin.options import StrictParser
 from espnet_ent.plugin.ranking import parse_criteria
 from espnet_ent.plugin.same_data import check_same_data
@@ -115,7 +115,7 @@ class ENTTask(AbsTask):
         if not args.print_config:
             cls.check_required_command_args(args)
             _check_options(args)
-            check_inputs(args, cls.required_data_names(), cls.optional_data_names())
+            check_inputs(args, _required_data(args), cls.optional_data_names())
         super().main(args=args)
 
     @classmethod
@@ -153,13 +153,13 @@ class ENTTask(AbsTask):
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that must be given."""
-        return ("speech",) if inference else ("speech", "text", "emotion")
+        """Names of data that must be given; ``emotion`` too, unless both emotion losses have a weight of 0."""
+        return ("speech",) if inference else ("speech", "text")
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that may be given: emotion intervals, for supervision of the emotion lattice."""
-        return () if inference else ("emo_segments", "emo_words")
+        """Names of data that may be given; emotion intervals supervise the emotion lattice."""
+        return () if inference else ("emotion", "emo_segments", "emo_words")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetENTModel:
@@ -195,6 +195,13 @@ class ENTTask(AbsTask):
             _check_resume(args, model)
         Path(args.output_dir, PROVENANCE).unlink(missing_ok=True)  # the sign of a finished run
         return optimizers
+
+
+def _required_data(args: argparse.Namespace) -> tuple[str, ...]:
+    """Names of the data that the losses need."""
+    weights = [args.model_conf.get(name, getattr(LossConfig, name)) for name in ("lattice_weight", "utterance_weight")]
+    learns_emotion = any(str(weight) not in ("0", "0.0") for weight in weights)
+    return ("speech", "text", "emotion") if learns_emotion else ("speech", "text")
 
 
 def _check_options(args: argparse.Namespace) -> None:

@@ -39,6 +39,7 @@ def summary_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, A
             Heading(f"Set {name}: {_size(systems)} (in %, {interval_title(scored for _, scored in systems)})")
         )
         blocks.append(_utterance_table(systems))
+        blocks.extend(_left_out_blocks(systems))
         blocks.extend(_timeline_blocks(systems))
     if difficulty is not None:
         blocks.extend(_difficulty_blocks(difficulty))
@@ -59,7 +60,16 @@ def report_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, An
 def write_results_md(
     path: str | Path, experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None
 ) -> bool:
-    """Write the report, unless the file says the same already.
+    """Write the report; see :func:`write_document`.
+
+    Returns:
+        Whether the file was written.
+    """
+    return write_document(path, report_blocks(experiments, difficulty))
+
+
+def write_document(path: str | Path, blocks: Iterable[Block]) -> bool:
+    """Write a report, unless the file says the same already.
 
     The first line alone carries date, host and commit; where nothing else would change, the file stays as
     it is.
@@ -68,7 +78,7 @@ def write_results_md(
         Whether the file was written.
     """
     path = Path(path)
-    body = "\n" + render_markdown(report_blocks(experiments, difficulty))
+    body = "\n" + render_markdown(blocks)
     if path.is_file() and path.read_text(encoding="utf-8").partition("\n")[2] == body:
         return False
     atomic_write_text(path, provenance_line() + "\n" + body)
@@ -126,23 +136,45 @@ def _utterance_table(systems: Sequence[System]) -> Table:
     rows = []
     baselines = []
     for experiment, scored in systems:
-        recognition, emotion = scored.results["recognition"], scored.results["emotion"]
+        emotion = scored.results["emotion"]
         rows.append(
-            (
-                experiment.title(scored),
-                interval_percent(recognition["wer"]["rate"], recognition["wer"]["interval"]),
-                percent(recognition["cer"]["rate"]),
-                str(recognition["num_empty_hypotheses"]),
-                percent(emotion["wa"]),
-                interval_percent(emotion["ua"], emotion["ua_interval"]),
-                percent(emotion["macro_f1"]),
-            )
+            (experiment.title(scored), *_recognition_cells(scored.results["recognition"]), *_emotion_cells(emotion))
         )
+        if emotion is None:
+            continue
         majority = emotion["majority"]
         figures = [percent(majority[name]) for name in ("wa", "ua", "macro_f1")]
         baselines.append((f"baseline: majority class ({majority['label']})", UNDEFINED, UNDEFINED, UNDEFINED, *figures))
     header = ("system", "WER", "CER", "empty", "WA", "UA", "F1")
     return Table(header, (*rows, *dict.fromkeys(baselines)))
+
+
+def _recognition_cells(recognition: Mapping[str, Any]) -> tuple[str, ...]:
+    wer, cer = recognition["wer"], recognition["cer"]
+    if wer is None:
+        return (UNDEFINED,) * 3
+    empty = str(recognition["num_empty_hypotheses"])
+    return interval_percent(wer["rate"], wer["interval"]), percent(cer["rate"]), empty
+
+
+def _emotion_cells(emotion: Mapping[str, Any] | None) -> tuple[str, ...]:
+    if emotion is None:
+        return (UNDEFINED,) * 3
+    return (
+        percent(emotion["wa"]),
+        interval_percent(emotion["ua"], emotion["ua_interval"]),
+        percent(emotion["macro_f1"]),
+    )
+
+
+def _left_out_blocks(systems: Sequence[System]) -> Iterable[Block]:
+    """What the tables of a set do not score, and why."""
+    results = [scored.results for _, scored in systems]
+    for reason in dict.fromkeys(r["emotion_left_out"] for r in results if r["emotion"] is None):
+        yield Paragraph(f"No utterance emotion is scored: {reason}.")
+    for number in dict.fromkeys(r["recognition"]["num_untranscribed"] for r in results):
+        if number:
+            yield Paragraph(f"WER and CER leave out {count(number, 'utterance')} without a transcript.")
 
 
 def _timeline_blocks(systems: Sequence[System]) -> Iterable[Block]:
@@ -200,6 +232,8 @@ def _confusion_blocks(experiments: Sequence[Experiment]) -> Iterable[Block]:
     for name, systems in _by_set(experiments).items():
         for experiment, scored in systems:
             emotion = scored.results["emotion"]
+            if emotion is None:
+                continue
             labels = emotion["labels"]
             rows = [
                 (label, *(str(number) for number in row), str(sum(row)), percent(emotion["recall"][label]))

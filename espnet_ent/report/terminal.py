@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from espnet_ent.metrics.scoring import SYSTEM
@@ -16,20 +16,13 @@ def summarise(results: Mapping[str, Any]) -> str:
     Args:
         results: The content of a ``results.json``.
     """
-    recognition, emotion, eder = results["recognition"], results["emotion"], results["eder"]
-    wer, cer, majority = recognition["wer"], recognition["cer"], emotion["majority"]
+    eder = results["eder"]
     speakers = count(results["num_speakers"], "speaker")
     lines = [
         f"{results['set']}: {count(results['num_utterances'], 'utterance')} of {speakers}; "
         f"% [{100 * results['bootstrap']['level']:g} % CI over speakers]",
-        f"  WER {interval_percent(wer['rate'], wer['interval'])}   CER {percent(cer['rate'])}   "
-        f"substitutions {wer['substitutions']}  deletions {wer['deletions']}  "
-        f"insertions {wer['insertions']}  empty {recognition['num_empty_hypotheses']}",
-        f"  UA {interval_percent(emotion['ua'], emotion['ua_interval'])}   WA {percent(emotion['wa'])}   "
-        f"F1 {percent(emotion['macro_f1'])}",
-        f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
-        f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}",
-        "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"]),
+        *_recognition_lines(results["recognition"]),
+        *_emotion_lines(results),
     ]
     if eder is None:
         return "\n".join([*lines, f"  EDER left out: {results['eder_left_out']}"])
@@ -46,3 +39,32 @@ def summarise(results: Mapping[str, Any]) -> str:
             f"{baselines[PREDICTED_LABEL]}; gold label everywhere {baselines[GOLD_LABEL]} (ORACLE)",
         ]
     )
+
+
+def _recognition_lines(recognition: Mapping[str, Any]) -> Iterator[str]:
+    wer, cer = recognition["wer"], recognition["cer"]
+    if wer is not None:
+        yield (
+            f"  WER {interval_percent(wer['rate'], wer['interval'])}   CER {percent(cer['rate'])}   "
+            f"substitutions {wer['substitutions']}  deletions {wer['deletions']}  "
+            f"insertions {wer['insertions']}  empty {recognition['num_empty_hypotheses']}"
+        )
+    if recognition["num_untranscribed"]:
+        yield f"  WER leaves out {count(recognition['num_untranscribed'], 'utterance')} without a transcript"
+
+
+def _emotion_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    emotion = results["emotion"]
+    if emotion is None:
+        yield f"  emotion left out: {results['emotion_left_out']}"
+        return
+    majority = emotion["majority"]
+    yield (
+        f"  UA {interval_percent(emotion['ua'], emotion['ua_interval'])}   WA {percent(emotion['wa'])}   "
+        f"F1 {percent(emotion['macro_f1'])}"
+    )
+    yield (
+        f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
+        f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}"
+    )
+    yield "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"])

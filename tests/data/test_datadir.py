@@ -19,6 +19,7 @@ from espnet_ent.data.datadir import (
     write_one_line_forms,
 )
 from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.validate import validate_data_dir
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
 from tests.data.dirs import make_data_dir, make_utterances, read_tree
@@ -127,7 +128,7 @@ def test_without_lines_in_emo_segments_an_utterance_is_neutral(tmp_path: Path) -
     ("change", "message"),
     [
         (lambda us: [*us, us[0]], "utterance occurs twice; got s0-u0"),
-        (lambda us: [replace(us[0], text=None), *us[1:]], "some utterances have text, others not; got s0-u0"),
+        (lambda us: [replace(us[0], emotion=None), *us[1:]], "some utterances have emotion, others not; got s0-u0"),
         (lambda us: [replace(us[0], start=0.0, end=1.0), *us[1:]], "some utterances have start, others not"),
         (lambda us: [replace(us[0], utt_id="a b"), *us[1:]], "a name is empty or holds white space; got 'a b'"),
         (lambda us: [replace(us[0], speaker=""), *us[1:]], "a name is empty or holds white space; got ''"),
@@ -209,3 +210,24 @@ def test_missing_parts_name_the_next_step(tmp_path: Path) -> None:
     (data / "wav.scp").unlink()
     with pytest.raises(DataError, match=r"wav.scp: file is missing; next: rerun the stage"):
         read_data_dir(data)
+
+
+def test_what_nobody_has_transcribed_is_told_from_what_has_no_words(tmp_path: Path) -> None:
+    first, *others = make_utterances(tmp_path / "audio")
+    utterances = [replace(first, text=None, emo_words=()), *others]
+    write_data_dir(tmp_path / "data", utterances)
+    assert (tmp_path / "data/untranscribed").read_text() == "s0-u0\n"
+    read = {u.utt_id: u.text for u in read_data_dir(tmp_path / "data")}
+    assert read["s0-u0"] is None
+    assert read["s0-u2"] == ""
+    texts = [str(defect) for defect in validate_data_dir(tmp_path / "data") if "text" in str(defect)]
+    assert [text.partition("text:")[2] for text in texts] == ["2: warning: text is empty"]  # that of s0-u2
+
+
+def test_faults_of_the_list_of_untranscribed_utterances(tmp_path: Path) -> None:
+    write_data_dir(tmp_path / "data", make_utterances(tmp_path / "audio"))
+    (tmp_path / "data/untranscribed").write_text("s0-u0\ns7-u7\n")
+    messages = [
+        defect.message for defect in validate_data_dir(tmp_path / "data") if defect.path.name == "untranscribed"
+    ]
+    assert messages == ["utterance 's0-u0' has a text", "unknown utterance 's7-u7'"]

@@ -79,4 +79,6 @@ def write_scored_pair(root: Path, set_name: str = "test") -> tuple[Path, Path]:
     write_lines(hypothesis / "utt2emo", "a1 ang", "a2 neu", "b1 ang", "b2 neu")
     write_lines(hypothesis / "emo_segments", "a1 0.6 1.22 ang", "b1 0 2 ang")
     write_lines(hypothesis / "utt2duration", "a1 1.22", "a2 2.0", "b1 2.0", "b2 1.0")
+    for name in ("utt2emo_posteriors", "frame_posteriors.scp"):  # scoring only sees that they are there
+        write_lines(hypothesis / name)
     return reference, hypothesis

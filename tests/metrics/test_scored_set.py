@@ -127,3 +127,21 @@ def test_durations_must_be_positive_numbers(pair: tuple[Path, Path], value: str)
 def test_the_order_of_the_classes_in_decoding_does_not_matter(pair: tuple[Path, Path]) -> None:
     write_lines(pair[1] / "emotion_list", "neu neutral", "sad emotion", "ang emotion", "hap emotion")
     assert _read(pair).name == "test"
+
+
+def test_speech_recognition_alone_is_scored_without_emotions(pair: tuple[Path, Path]) -> None:
+    for name in ("utt2emo", "utt2emo_posteriors", "emo_segments", "frame_posteriors.scp"):
+        (pair[1] / name).unlink()
+    scored = _read(pair)
+    assert scored.no_emotions == "the system gives no utt2emo"
+    assert scored.no_timelines == "the system gives no emo_segments"
+    assert scored.reference.emotion is scored.hypothesis.emotion is scored.hypothesis.timeline is None
+    (pair[0] / "utt2emo").unlink()
+    assert _read(pair).no_emotions == "the reference has no utt2emo"
+
+
+@pytest.mark.parametrize("name", ["utt2emo", "emo_segments"])
+def test_a_single_lost_file_of_the_system_is_a_fault(pair: tuple[Path, Path], name: str) -> None:
+    (pair[1] / name).unlink()
+    with pytest.raises(ScoringError, match=f"{name}: file is missing"):
+        _read(pair)

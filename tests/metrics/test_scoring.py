@@ -11,6 +11,7 @@ import pytest
 
 from espnet_ent.errors import ScoringError
 from espnet_ent.metrics.scoring import score_directories, to_json
+from espnet_ent.report.terminal import summarise
 from tests.metrics.oracles import write_lines, write_scored_pair
 
 
@@ -132,3 +133,32 @@ def test_training_labels_must_be_there(tmp_path: Path) -> None:
     (tmp_path / "train_utt2emo").unlink()
     with pytest.raises(ScoringError, match="training labels are missing"):
         _score(tmp_path)
+
+
+def test_what_nobody_has_transcribed_does_not_count_as_words(tmp_path: Path) -> None:
+    reference, hypothesis = write_scored_pair(tmp_path)
+    write_lines(reference / "text", "a1 OPEN THE DOOR", "a2 CLOSE IT", "b1", "b2")
+    write_lines(reference / "untranscribed", "b1")
+    lists = (tmp_path / "emotion_list", tmp_path / "train_utt2emo")
+    results = score_directories(reference, hypothesis, *lists)
+    wer = results["recognition"]["wer"]
+    assert results["recognition"]["num_untranscribed"] == 1
+    # a1: one substitution of three words, a2: two deletions of two, b2: one insertion where nothing was said.
+    assert (wer["substitutions"], wer["deletions"], wer["insertions"], wer["reference_length"]) == (1, 2, 1, 5)
+    assert results["num_utterances"] == 4
+    assert sum(results["emotion"]["num_reference"].values()) == 4
+    assert "WER leaves out 1 utterance without a transcript" in summarise(results)
+    write_lines(reference / "untranscribed", "a1", "a2", "b1", "b2")
+    results = score_directories(reference, hypothesis, *lists)
+    assert results["recognition"]["wer"] is None
+    assert "WER leaves out 4 utterances" in summarise(results)
+
+
+def test_scores_of_speech_recognition_alone(tmp_path: Path) -> None:
+    reference, hypothesis = write_scored_pair(tmp_path)
+    for name in ("utt2emo", "utt2emo_posteriors", "emo_segments", "frame_posteriors.scp"):
+        (hypothesis / name).unlink()
+    results = score_directories(reference, hypothesis, tmp_path / "emotion_list", None)
+    assert results["emotion"] is results["eder"] is None
+    assert results["recognition"]["wer"]["reference_length"] == 8
+    assert "emotion left out: the system gives no utt2emo" in summarise(results)

@@ -81,10 +81,42 @@ def test_stage_3_keeps_training_and_development_sets_apart_for_the_filter(worksp
     assert all(_options(call)["--audio_format"] == ["flac.ark"] for call in calls)
 
 
-def test_stage_4_filters_training_and_development_sets_only(workspace: Workspace) -> None:
+def test_stage_4_filters_training_and_development_sets_and_compares_all(workspace: Workspace) -> None:
     _touch(workspace, "dump/raw/org/train/wav.scp", "dump/raw/org/dev/wav.scp")
-    calls = _stage(workspace, 4)
-    assert [_options(call)["--out"] for call in calls] == [["dump/raw/train"], ["dump/raw/dev"]]
+    *filtering, comparing = _stage(workspace, 4, "--test_sets", "test zed_test", "--leakage_allow", "speaker")
+    assert [_options(call)["--out"] for call in filtering] == [["dump/raw/train"], ["dump/raw/dev"]]
+    options = _options(comparing)
+    assert comparing[1] == "espnet_ent.bin.ent_check_leakage"
+    assert (options["--train"], options["--dev"]) == (["data/train"], ["data/dev"])
+    assert options["--test"] == ["data/test", "data/zed_test"]
+    assert options["--allow"] == ["speaker"]
+
+
+def test_stage_4_compares_what_the_sets_were_before_perturbation_and_mixing(workspace: Workspace) -> None:
+    suffixed = ("--speed_perturb_factors", "0.9 1.0", "--mixing", "true", "--eval_valid_set", "true")
+    _touch(workspace, "dump/raw/org/train_sp_mix/wav.scp", "dump/raw/org/dev_mix/wav.scp")
+    *filtering, comparing = _stage(workspace, 4, "--test_sets", "test", *suffixed)
+    assert [_options(call)["--out"] for call in filtering] == [["dump/raw/train_sp_mix"], ["dump/raw/dev_mix"]]
+    options = _options(comparing)
+    assert (options["--train"], options["--dev"], options["--test"]) == (["data/train"], ["data/dev"], ["data/test"])
+
+
+def test_speech_recognition_alone_needs_no_labels(workspace: Workspace) -> None:
+    _touch(workspace, "dump/raw/train/text", "data/emotion_list")
+    (tokens,) = _stage(workspace, 5, "--use_emotion", "false")
+    assert "--labelled" not in _options(tokens)
+    _touch(workspace, "dump/raw/train/wav.scp", "dump/raw/dev/wav.scp", "data/token_list/char/tokens.txt")
+    *_, statistics = _stage(workspace, 10, "--use_emotion", "false")
+    assert not [word for word in statistics if "utt2emo" in word]
+
+
+def test_intervals_are_given_to_training_with_mixing(workspace: Workspace) -> None:
+    files = [f"dump/raw/{name}_mix/{file}" for name in ("train", "dev") for file in ("wav.scp", "utt2emo_words")]
+    _touch(workspace, *files, "data/emotion_list", "data/token_list/char/tokens.txt")
+    (statistics,) = _stage(workspace, 10, "--mixing", "true")
+    for name in ("train", "dev"):
+        for file, kind in (("utt2emo_segments", "emo_segments"), ("utt2emo_words", "emo_words")):
+            assert f"dump/raw/{name}_mix/{file},{kind},text" in statistics
 
 
 def test_stage_5_makes_tokens_of_training_text(workspace: Workspace) -> None:

@@ -14,6 +14,7 @@ help_message="Usage: $0 [--option value ...]
   --dumpdir dump --expdir exp
   --train_set train --valid_set dev --test_sets \"test\" --local_data_opts \"\" --eval_valid_set false
   --speed_perturb_factors \"0.9 1.0 1.1\" --mixing false --mixing_args \"\" --lattice_supervision utterance|intervals
+  --resample false --use_emotion true --keep_empty_text false --leakage_allow \"\" --dev_is_test false
   --audio_format flac|wav|flac.ark|wav.ark --fs 16k
   --min_wav_duration 0.1 --max_wav_duration 20
   --token_type char|bpe --nbpe 100 --bpemode unigram --bpe_train_text FILE --nlsyms_txt FILE
@@ -54,6 +55,11 @@ mixing_args=          # options of ent_mix, e.g. "--patterns neu_emo=1 emo=1 --c
 lattice_supervision=  # utterance: one label an utterance; intervals: emo_segments; default: intervals with mixing
 audio_format=flac
 fs=16k
+resample=false         # true: audio of any rate is converted to --fs in stages 2 and 3
+use_emotion=true       # false: speech recognition alone, without utt2emo
+keep_empty_text=false  # true: for a model that learns no words
+leakage_allow=         # of utterance audio speaker dialog session: what train, dev and test may share
+dev_is_test=false      # true: dev and test may share all
 min_wav_duration=0.1
 max_wav_duration=20.0
 lang=en
@@ -178,7 +184,9 @@ if runs 1; then
     # shellcheck disable=SC2086  # options are words
     local/data.sh ${local_data_opts}
     read -ra all_sets <<<"${source_train_set} ${source_valid_set} ${test_sets#org/"${source_valid_set}"}"
-    ent ent_validate "${all_sets[@]/#/data/}" --emotion_list "${emotion_list}" --fs "${fs}"
+    validate_options=(--emotion_list "${emotion_list}" --emotion "${use_emotion}")
+    [ "${resample}" = true ] || validate_options+=(--fs "${fs}")
+    ent ent_validate "${all_sets[@]/#/data/}" "${validate_options[@]}"
 fi
 
 if runs 2; then
@@ -189,7 +197,7 @@ if runs 2; then
         perturbed+=_sp
         # shellcheck disable=SC2086  # factors are words
         ent ent_perturb --data "data/${source_train_set}" --out "data/${perturbed}" --factors ${speed_perturb_factors} \
-            --fs "${fs}" --nj "${nj}"
+            --fs "${fs}" --resample "${resample}" --nj "${nj}"
     else
         log "stage 2: speed perturbation skipped (--speed_perturb_factors is empty)"
     fi
@@ -199,7 +207,7 @@ if runs 2; then
             needs "data/${pair% *}/wav.scp" 1
             # shellcheck disable=SC2086  # options are words
             ent ent_mix --data "data/${pair% *}" --out "data/${pair#* }" --emotion_list "${emotion_list}" \
-                --fs "${fs}" --nj "${nj}" ${mixing_args}
+                --fs "${fs}" --resample "${resample}" --nj "${nj}" ${mixing_args}
         done
     fi
 fi
@@ -211,7 +219,7 @@ if runs 3; then
         [[ ${name} != "${train_set}" && ${name} != "${valid_set}" ]] || continue # made as org/, filtered in stage 4
         needs "data/${name#org/}/wav.scp" 1
         ent ent_format --data "data/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
-            --fs "${fs}" --nj "${nj}"
+            --fs "${fs}" --resample "${resample}" --nj "${nj}"
     done
 fi
 
@@ -220,8 +228,13 @@ if runs 4; then
     for name in "${train_set}" "${valid_set}"; do
         needs "${data_feats}/org/${name}/wav.scp" 3
         ent ent_filter --data "${data_feats}/org/${name}" --out "${data_feats}/${name}" --fs "${fs}" \
-            --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}"
+            --min_wav_duration "${min_wav_duration}" --max_wav_duration "${max_wav_duration}" \
+            --keep_empty_text "${keep_empty_text}"
     done
+    read -ra compared_tests <<<"${test_sets#org/"${source_valid_set}"}"
+    read -ra shared <<<"${leakage_allow}"
+    ent ent_check_leakage --train "data/${source_train_set}" --dev "data/${source_valid_set}" --nj "${nj}" \
+        --dev_is_test "${dev_is_test}" --test "${compared_tests[@]/#/data/}" --allow "${shared[@]}"
 fi
 
 if runs 5; then
@@ -232,8 +245,10 @@ if runs 5; then
     [ "${nlsyms_txt}" = none ] || token_options+=(--nlsyms_txt "${nlsyms_txt}")
     [ -z "${bpe_nlsyms}" ] || token_options+=(--nlsyms "${bpe_nlsyms}")
     [ -z "${bpe_train_text}" ] || token_options+=(--text "${bpe_train_text}")
+    [ "${use_emotion}" = false ] ||
+        token_options+=(--labelled "${data_feats}/${train_set}" "${data_feats}/${valid_set}")
     ent ent_tokens --data "${data_feats}/${train_set}" --out "${token_dir}" --emotion_list "${emotion_list}" \
-        --labelled "${data_feats}/${train_set}" "${data_feats}/${valid_set}" "${token_options[@]}"
+        "${token_options[@]}"
 fi
 
 if runs 6 || runs 7 || runs 8; then
@@ -309,7 +324,7 @@ if runs 13; then
     for name in ${test_sets}; do
         decoded=${ent_exp}/${inference_tag}/${name#org/}
         needs "${decoded}/text" 12
-        needs "${labels_of_training}/utt2emo" 4
+        [ "${use_emotion}" = false ] || needs "${labels_of_training}/utt2emo" 4
         # shellcheck disable=SC2086  # options are words
         ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
             --train_utt2emo "${labels_of_training}/utt2emo" --inference_ent_model "${inference_ent_model}" \

@@ -30,7 +30,8 @@ command_line() {
 data_options() {
     local type=sound
     [[ ${audio_format} != *.ark ]] || type=kaldi_ark
-    local entry entries="wav.scp,speech,${type} text,text,text utt2emo,emotion,text"
+    local entry entries="wav.scp,speech,${type} text,text,text"
+    [ "${use_emotion}" = false ] || entries+=" utt2emo,emotion,text"
     if [ "${lattice_supervision}" = intervals ]; then
         entries+=" utt2emo_segments,emo_segments,text"
         [ ! -e "${data_feats}/$1/utt2emo_words" ] || entries+=" utt2emo_words,emo_words,text"

@@ -40,10 +40,17 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class CorpusReading:
-    """All utterances that a corpus labels: used + excluded = found."""
+    """All utterances that a corpus labels: used + excluded = found.
+
+    Attributes:
+        used: Utterances of the data directories.
+        excluded: The others.
+        corpus: Name of a corpus whose sessions and dialogs are known; None where they are not.
+    """
 
     used: tuple[CorpusUtterance, ...]
     excluded: tuple[Exclusion, ...]
+    corpus: str | None = None
 
     @property
     def num_found(self) -> int:
@@ -56,10 +63,20 @@ class CorpusReading:
         return CorpusReading(
             tuple(entry for entry in self.used if entry.session in chosen),
             tuple(entry for entry in self.excluded if entry.session in chosen),
+            self.corpus,
         )
+
+    def without_untranscribed(self) -> CorpusReading:
+        """The same, with utterances that nobody has transcribed excluded."""
+        used = tuple(entry for entry in self.used if entry.utterance.text is not None)
+        silent = (entry for entry in self.used if entry.utterance.text is None)
+        excluded = tuple(Exclusion(entry.utterance.utt_id, entry.session, "no transcript") for entry in silent)
+        return CorpusReading(used, self.excluded + excluded, self.corpus)
 
     def write(self, directory: str | Path) -> None:
         """Write a data directory, with the exclusions beside it in ``excluded`` (``<utt> <reason>``).
+
+        Where sessions and dialogs are known, they are written to ``utt2session`` and ``utt2dialog``.
 
         Raises:
             DataError: If no utterance is left.
@@ -70,6 +87,16 @@ class CorpusReading:
         with atomic_directory(directory) as root:
             write_tables(root, [entry.utterance for entry in self.used])
             (root / "excluded").write_text("".join(lines), encoding="utf-8")
+            if self.corpus is not None:
+                self._write_places(root)
+
+    def _write_places(self, root: Path) -> None:
+        """Sessions and dialogs, under the name of the corpus: numbers of two corpora are not the same session."""
+        used = sorted(self.used, key=lambda entry: entry.utterance.utt_id.encode())
+        sessions = [f"{entry.utterance.utt_id} {self.corpus}-{entry.session}\n" for entry in used]
+        dialogs = [f"{entry.utterance.utt_id} {self.corpus}-{entry.dialog}\n" for entry in used]
+        (root / "utt2session").write_text("".join(sessions), encoding="utf-8")
+        (root / "utt2dialog").write_text("".join(dialogs), encoding="utf-8")
 
     def summary(self) -> str:
         """One line: how many are found, used by class, excluded by reason."""
@@ -78,7 +105,9 @@ class CorpusReading:
         by_class = " ".join(f"{name} {classes[name]}" for name in sorted(classes, key=str))
         by_reason = ", ".join(f"{reason} {reasons[reason]}" for reason in sorted(reasons))
         line = f"found {self.num_found}, used {len(self.used)} ({by_class}), excluded {len(self.excluded)}"
-        return f"{line} ({by_reason})" if by_reason else line
+        line += f" ({by_reason})" if by_reason else ""
+        untranscribed = sum(entry.utterance.text is None for entry in self.used)
+        return f"{line}, {untranscribed} not transcribed" if untranscribed else line
 
 
 def check_audio(path: Path, sample_rate: int) -> AudioInfo:

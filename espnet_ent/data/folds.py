@@ -44,15 +44,19 @@ def session_fold(fold: int, num_sessions: int, protocol: str = "honest") -> Sess
     return SessionFold(train, (dev,), (fold,))
 
 
-def chosen_sessions(train: Iterable[int], dev: Iterable[int], num_sessions: int) -> SessionFold:
+def chosen_sessions(
+    train: Iterable[int], dev: Iterable[int], num_sessions: int, protocol: str = "honest"
+) -> SessionFold:
     """Sessions to train and to develop on, where the test set is another corpus.
 
+    The protocol ``paper`` develops on the test set and leaves no session for it.
+
     Raises:
-        ConfigError: If a session does not exist or is in both parts, or a part is empty.
+        ConfigError: If a session does not exist or is in both parts, or a part is empty that must not be.
     """
     fold = SessionFold(tuple(sorted(set(train))), tuple(sorted(set(dev))), ())
     sessions = fold.train + fold.dev
-    disjoint = fold.train and fold.dev and len(set(sessions)) == len(sessions)
+    disjoint = fold.train and (fold.dev or protocol == "paper") and len(set(sessions)) == len(sessions)
     if not disjoint or not set(sessions) <= set(range(1, num_sessions + 1)):
         raise ConfigError(
             "training and development need sessions of their own",
@@ -60,3 +64,23 @@ def chosen_sessions(train: Iterable[int], dev: Iterable[int], num_sessions: int)
             got=f"train {list(fold.train)}, dev {list(fold.dev)}",
         )
     return fold
+
+
+def session_parts(
+    fold: int, num_sessions: int, protocol: str, train: Iterable[int] = (), dev: Iterable[int] = ()
+) -> dict[str, tuple[int, ...]]:
+    """Sessions of each data directory: those of a fold, or chosen ones where some are given.
+
+    >>> session_parts(1, 5, "honest", train=[1, 2, 3, 4], dev=[5])
+    {'train': (1, 2, 3, 4), 'dev': (5,)}
+
+    Raises:
+        ConfigError: If there is no such fold or protocol, or the chosen sessions do not do.
+    """
+    train, dev = tuple(train), tuple(dev)
+    if train or dev:
+        parts = chosen_sessions(train, dev, num_sessions, protocol)
+    else:
+        parts = session_fold(fold, num_sessions, protocol)
+    named = {"train": parts.train, "dev": parts.dev, "test": parts.test}
+    return {name: sessions for name, sessions in named.items() if sessions}

@@ -42,10 +42,14 @@ class CheckpointStore:
         directory: The experiment's output directory; the caller holds its lock.
         criteria: What best means.
         keep_nbest: How many of the best epochs to keep and average, for each criterion.
+        keep_all: Keep all other epochs, too.
     """
 
-    def __init__(self, directory: str | Path, criteria: Iterable[Criterion], keep_nbest: Sequence[int]) -> None:
+    def __init__(
+        self, directory: str | Path, criteria: Iterable[Criterion], keep_nbest: Sequence[int], keep_all: bool = False
+    ) -> None:
         self.directory = Path(directory)
+        self.keep_all = keep_all
         self.criteria = list(criteria)
         self.keep_nbest = sorted(set(keep_nbest))
 
@@ -77,7 +81,7 @@ class CheckpointStore:
             path.unlink()
 
     def tidy(self, best: Mapping[Criterion, Sequence[int]], last_epoch: int) -> None:
-        """Point the links at what they name, then delete epochs that no criterion ranks among its best.
+        """Point the links at what they name, then delete epochs that no criterion ranks among its best, if told to.
 
         Args:
             best: For each criterion, epochs from best to worst.
@@ -88,7 +92,7 @@ class CheckpointStore:
         for (phase, name, _), epochs in best.items():
             kept.update(epochs[: max(self.keep_nbest)])
             self._link(f"{phase}.{name}.best.pth", self.epoch_path(epochs[0]))
-        for path in self.directory.glob("*epoch.pth"):
+        for path in () if self.keep_all else self.directory.glob("*epoch.pth"):
             match = _EPOCH_FILE.fullmatch(path.name)
             if match and int(match["epoch"]) < last_epoch and int(match["epoch"]) not in kept:
                 path.unlink()

@@ -89,6 +89,12 @@ class ENTTask(AbsTask):
             default=10,
             help="batches of an epoch that may give a loss or gradient that is not finite",
         )
+        group.add_argument(
+            "--keep_all_epochs",
+            type=str2bool,
+            default=False,
+            help="keep the parameters of every epoch, not only of the best; averages are of the best all the same",
+        )
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
 

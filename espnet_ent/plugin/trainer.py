@@ -34,9 +34,11 @@ class ENTTrainerOptions(TrainerOptions):
 
     Attributes:
         max_nonfinite_batches: How many batches of an epoch may give a loss or gradient that is not finite.
+        keep_all_epochs: Keep the parameters of every epoch.
     """
 
     max_nonfinite_batches: int
+    keep_all_epochs: bool
 
 
 class ENTTrainer(Trainer):
@@ -103,6 +105,7 @@ class _Run:
             options.output_dir,
             parse_criteria(options.best_model_criterion, "best_model_criterion"),
             [nbest] if isinstance(nbest, int) else (nbest or [1]),
+            options.keep_all_epochs,
         )
         self.is_first = not distributed_option.distributed or distributed_option.dist_rank == 0
         self.writers: list[Any] = []

@@ -66,15 +66,7 @@ def read_experiment(directory: str | Path, command: str | None = None) -> Experi
         ScoringError: If there are no scores, or a score file is damaged.
     """
     directory = Path(directory)
-    config_path = directory / "config.yaml"
-    if not config_path.is_file():
-        raise ConfigError("training configuration is missing", where=config_path, next_step="rerun stage 11 (training)")
-    try:
-        config = yaml.load(config_path.read_text(encoding="utf-8"), Loader=_LOADER)
-    except yaml.YAMLError as error:
-        raise ConfigError("configuration is not YAML", where=config_path, got=error) from error
-    if not isinstance(config, dict):
-        raise ConfigError("configuration is not a mapping", where=config_path, got=type(config).__name__)
+    config = read_config(directory)
     paths = sorted(
         path
         for path in directory.glob("*/*/score/results.json")
@@ -91,6 +83,24 @@ def read_experiment(directory: str | Path, command: str | None = None) -> Experi
             ScoredResults(path.parts[-4], path.parts[-3], read_json(path, "rerun stage 13 (scoring)")) for path in paths
         ),
     )
+
+
+def read_config(directory: str | Path) -> dict[str, Any]:
+    """Read the ``config.yaml`` that training wrote.
+
+    Raises:
+        ConfigError: If it is missing or is not a YAML mapping.
+    """
+    config_path = Path(directory) / "config.yaml"
+    if not config_path.is_file():
+        raise ConfigError("training configuration is missing", where=config_path, next_step="rerun stage 11 (training)")
+    try:
+        config = yaml.load(config_path.read_text(encoding="utf-8"), Loader=_LOADER)
+    except yaml.YAMLError as error:
+        raise ConfigError("configuration is not YAML", where=config_path, got=error) from error
+    if not isinstance(config, dict):
+        raise ConfigError("configuration is not a mapping", where=config_path, got=type(config).__name__)
+    return config
 
 
 def read_json(path: str | Path, next_step: str) -> dict[str, Any]:

@@ -41,6 +41,7 @@ _DEFAULTS = {
     "unused_parameters": False,
     "gradient_as_bucket_view": True,
     "max_nonfinite_batches": 2,
+    "keep_all_epochs": False,
 }
 
 

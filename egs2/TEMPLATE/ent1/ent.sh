@@ -10,8 +10,9 @@ help_message="Usage: $0 [--option value ...]
 
   --stage 1 --stop_stage 13 --skip_stages \"2 6\"   which stages to run
   --skip_data_prep false --skip_train false --skip_eval false
+  --folds \"1 2 3 4 5\" --seeds \"1 2 3\" --protocol honest|paper --nfold_jobs 1   several runs, one report
   --ngpu 0 --num_nodes 1 --nj 2 --inference_nj 2 --gpu_inference false --python python
-  --dumpdir dump --expdir exp
+  --datadir data --dumpdir dump --expdir exp
   --train_set train --valid_set dev --test_sets \"test\" --local_data_opts \"\" --eval_valid_set false
   --speed_perturb_factors \"0.9 1.0 1.1\" --mixing false --mixing_args \"\" --lattice_supervision utterance|intervals
   --resample false --use_emotion true --keep_empty_text false --leakage_allow \"\" --dev_is_test false
@@ -33,6 +34,11 @@ skip_train=false
 skip_eval=false
 skip_packing=true
 skip_upload_hf=true
+# Which runs
+folds=           # sessions to test on, each with data, dump and exp of its own: data/fold1, exp/fold1
+seeds=           # random seeds of training: exp/seed1, or exp/fold1/seed1
+protocol=honest  # paper: every epoch is scored on the test sets, and each metric takes its best there, an ORACLE
+nfold_jobs=1     # folds at the same time
 # Machine
 ngpu=0
 num_nodes=1
@@ -41,6 +47,7 @@ inference_nj=2
 gpu_inference=false
 python=python
 # Directories
+datadir=data
 dumpdir=dump
 expdir=exp
 # Data
@@ -129,14 +136,18 @@ case "${feats_normalize}" in global_mvn | utterance_mvn | none) ;; *)
 esac
 
 # Names and places that follow from the options
+. utils/functions.sh
+. utils/folds.sh
+check_runs
+place_run
 data_feats=${dumpdir}/raw
 case "${token_type}" in
-    char) token_dir=data/token_list/char token_tag=${feats_type}_char ;;
-    bpe) token_dir=data/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
+    char) token_dir=${datadir}/token_list/char token_tag=${feats_type}_char ;;
+    bpe) token_dir=${datadir}/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
     *) fail "--token_type: expected char or bpe, got ${token_type}" ;;
 esac
 token_list=${token_dir}/tokens.txt
-emotion_list=data/emotion_list
+emotion_list=${datadir}/emotion_list
 set_suffix=${speed_perturb_factors:+_sp}
 [ "${mixing}" = false ] || set_suffix+=_mix
 if [ -z "${ent_tag}" ]; then
@@ -146,7 +157,7 @@ if [ -z "${ent_tag}" ]; then
     [ "${lattice_supervision}" = utterance ] || [ "${mixing}" = true ] || ent_tag+=_intervals
 fi
 : "${ent_exp:=${expdir}/ent_${ent_tag}}"
-: "${ent_stats_dir:=${expdir}/ent_stats_${token_tag}${set_suffix}}"
+: "${ent_stats_dir:=${statsdir}/ent_stats_${token_tag}${set_suffix}}"
 if [ -z "${inference_tag}" ]; then
     inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
     [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
@@ -157,15 +168,6 @@ source_valid_set=${valid_set}
 train_set+=${set_suffix}
 [ "${mixing}" = false ] || valid_set+=_mix
 
-# runs N: whether stage N is asked for.
-runs() {
-    local skipped=" ${skip_stages} "
-    [ "${skip_data_prep}" = false ] || skipped+="1 2 3 4 5 "
-    [ "${skip_train}" = false ] || skipped+="6 7 8 9 10 11 "
-    [ "${skip_eval}" = false ] || skipped+="12 13 "
-    [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ] && [[ ${skipped} != *" $1 "* ]]
-}
-
 for later in "14 packing" "15 upload" "16 check"; do
     ! runs "${later%% *}" || fail "stage ${later%% *} (${later#* }) is not available yet; use --stop_stage 13"
 done
@@ -175,28 +177,32 @@ cuda_cmd=${cuda_cmd/#python /"${python}" }
 "${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
     fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then make doctor"
 
-. utils/functions.sh
 train_cmd_of_stage=${train_cmd}
 [ "${ngpu}" -eq 0 ] || train_cmd_of_stage=${cuda_cmd}
+
+if is_several; then
+    run_folds
+    exit 0
+fi
 
 if runs 1; then
     log "stage 1: data preparation"
     # shellcheck disable=SC2086  # options are words
-    local/data.sh ${local_data_opts}
+    local/data.sh ${local_data_opts} "${fold_data_opts[@]}"
     read -ra all_sets <<<"${source_train_set} ${source_valid_set} ${test_sets#org/"${source_valid_set}"}"
     validate_options=(--emotion_list "${emotion_list}" --emotion "${use_emotion}")
     [ "${resample}" = true ] || validate_options+=(--fs "${fs}")
-    ent ent_validate "${all_sets[@]/#/data/}" "${validate_options[@]}"
+    ent ent_validate "${all_sets[@]/#/${datadir}/}" "${validate_options[@]}"
 fi
 
 if runs 2; then
     perturbed=${source_train_set}
     if [ -n "${speed_perturb_factors}" ]; then
         log "stage 2: speed perturbation ${speed_perturb_factors}"
-        needs "data/${source_train_set}/wav.scp" 1
+        needs "${datadir}/${source_train_set}/wav.scp" 1
         perturbed+=_sp
         # shellcheck disable=SC2086  # factors are words
-        ent ent_perturb --data "data/${source_train_set}" --out "data/${perturbed}" --factors ${speed_perturb_factors} \
+        ent ent_perturb --data "${datadir}/${source_train_set}" --out "${datadir}/${perturbed}" --factors ${speed_perturb_factors} \
             --fs "${fs}" --resample "${resample}" --nj "${nj}"
     else
         log "stage 2: speed perturbation skipped (--speed_perturb_factors is empty)"
@@ -204,9 +210,9 @@ if runs 2; then
     if [ "${mixing}" = true ]; then
         log "stage 2: mixing ${mixing_args}"
         for pair in "${perturbed} ${train_set}" "${source_valid_set} ${valid_set}"; do
-            needs "data/${pair% *}/wav.scp" 1
+            needs "${datadir}/${pair% *}/wav.scp" 1
             # shellcheck disable=SC2086  # options are words
-            ent ent_mix --data "data/${pair% *}" --out "data/${pair#* }" --emotion_list "${emotion_list}" \
+            ent ent_mix --data "${datadir}/${pair% *}" --out "${datadir}/${pair#* }" --emotion_list "${emotion_list}" \
                 --fs "${fs}" --resample "${resample}" --nj "${nj}" ${mixing_args}
         done
     fi
@@ -217,8 +223,8 @@ if runs 3; then
     # shellcheck disable=SC2086  # sets are words
     for name in "org/${train_set}" "org/${valid_set}" ${test_sets#org/"${valid_set}"}; do
         [[ ${name} != "${train_set}" && ${name} != "${valid_set}" ]] || continue # made as org/, filtered in stage 4
-        needs "data/${name#org/}/wav.scp" 1
-        ent ent_format --data "data/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
+        needs "${datadir}/${name#org/}/wav.scp" 1
+        ent ent_format --data "${datadir}/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
             --fs "${fs}" --resample "${resample}" --nj "${nj}"
     done
 fi
@@ -233,8 +239,8 @@ if runs 4; then
     done
     read -ra compared_tests <<<"${test_sets#org/"${source_valid_set}"}"
     read -ra shared <<<"${leakage_allow}"
-    ent ent_check_leakage --train "data/${source_train_set}" --dev "data/${source_valid_set}" --nj "${nj}" \
-        --dev_is_test "${dev_is_test}" --test "${compared_tests[@]/#/data/}" --allow "${shared[@]}"
+    ent ent_check_leakage --train "${datadir}/${source_train_set}" --dev "${datadir}/${source_valid_set}" --nj "${nj}" \
+        --dev_is_test "${dev_is_test}" --test "${compared_tests[@]/#/${datadir}/}" --allow "${shared[@]}"
 fi
 
 if runs 5; then
@@ -270,24 +276,7 @@ fi
 if runs 11; then
     log "stage 11: training in ${ent_exp}, log in ${ent_exp}/train.log"
     train_arguments
-    needs "${ent_stats_dir}/made_from.json" 10
-    for kind in train valid; do
-        train_args+=("--${kind}_shape_file" "${ent_stats_dir}/${kind}/speech_shape"
-            "--${kind}_shape_file" "${ent_stats_dir}/${kind}/text_shape")
-    done
-    case "${feats_normalize}" in
-        global_mvn)
-            train_args+=(--normalize global_mvn --normalize_conf "stats_file=${ent_stats_dir}/train/feats_stats.npz")
-            ;;
-        utterance_mvn) train_args+=(--normalize utterance_mvn) ;;
-        none) train_args+=(--normalize none) ;;
-    esac
-    if [ -n "${ent_speech_fold_length}" ]; then
-        train_args+=(--fold_length "${ent_speech_fold_length}" --fold_length "${ent_text_fold_length:-150}")
-    fi
-    if [ -n "${pretrained_model}" ]; then
-        train_args+=(--init_param "${pretrained_model}" --ignore_init_mismatch "${ignore_init_mismatch}")
-    fi
+    training_options
     trainer=(-m espnet_ent.bin.ent_train)
     if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
         trainer=(-m espnet2.bin.launch --cmd "${train_cmd_of_stage}" --log "${ent_exp}/train.log" --ngpu "${ngpu}"
@@ -297,7 +286,7 @@ if runs 11; then
         "${python}" "${trainer[@]}" --resume true --output_dir "${ent_exp}" "${train_args[@]}" ${ent_args}
     else
         # shellcheck disable=SC2086  # commands and options are words
-        ${train_cmd_of_stage} --show "INFO: epoch " --show "INFO: resumed " --show "is there already" --prefix "${ent_tag}" "${ent_exp}/train.log" \
+        ${train_cmd_of_stage} --show "INFO: epoch " --show "INFO: resumed " --show "is there already" --prefix "${run_name}${ent_tag}" "${ent_exp}/train.log" \
             "${python}" "${trainer[@]}" --ngpu "${ngpu}" --resume true --output_dir "${ent_exp}" \
             "${train_args[@]}" ${ent_args}
     fi
@@ -306,36 +295,46 @@ fi
 if runs 12; then
     log "stage 12: decoding with ${inference_ent_model}"
     needs "${ent_exp}/config.yaml" 11
-    decode_options=(--exp "${ent_exp}" --inference_ent_model "${inference_ent_model}" --nj "${inference_nj}")
+    decode_options=(--exp "${ent_exp}" --nj "${inference_nj}")
     [ -z "${inference_config}" ] || decode_options+=(--config "${inference_config}")
     [ "${gpu_inference}" = false ] || decode_options+=(--device cuda)
-    for name in ${test_sets}; do
-        needs "${data_feats}/${name}/wav.scp" 3
-        # shellcheck disable=SC2086  # options are words
-        ent ent_decode --data "${data_feats}/${name}" --out "${ent_exp}/${inference_tag}/${name#org/}" \
-            "${decode_options[@]}" ${inference_args}
+    list_checkpoints
+    for checkpoint in "${checkpoints[@]}"; do
+        for name in ${test_sets}; do
+            needs "${data_feats}/${name}/wav.scp" 3
+            # shellcheck disable=SC2086  # options are words
+            ent ent_decode --data "${data_feats}/${name}" --out "$(decoded_dir "${checkpoint}" "${name}")" \
+                --inference_ent_model "${checkpoint}" "${decode_options[@]}" ${inference_args}
+        done
     done
 fi
 
 if runs 13; then
     log "stage 13: scoring"
     labels_of_training=${data_feats}/${train_set} # for the baselines
-    [ "${mixing}" = false ] || labels_of_training=data/${source_train_set}
-    for name in ${test_sets}; do
-        decoded=${ent_exp}/${inference_tag}/${name#org/}
-        needs "${decoded}/text" 12
-        [ "${use_emotion}" = false ] || needs "${labels_of_training}/utt2emo" 4
-        # shellcheck disable=SC2086  # options are words
-        ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
-            --train_utt2emo "${labels_of_training}/utt2emo" --inference_ent_model "${inference_ent_model}" \
-            --out "${decoded}/score" ${score_opts}
+    [ "${mixing}" = false ] || labels_of_training=${datadir}/${source_train_set}
+    list_checkpoints
+    for checkpoint in "${checkpoints[@]}"; do
+        for name in ${test_sets}; do
+            decoded=$(decoded_dir "${checkpoint}" "${name}")
+            needs "${decoded}/text" 12
+            [ "${use_emotion}" = false ] || needs "${labels_of_training}/utt2emo" 4
+            # shellcheck disable=SC2086  # options are words
+            ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
+                --train_utt2emo "${labels_of_training}/utt2emo" --inference_ent_model "${checkpoint}" \
+                --out "${decoded}/score" ${score_opts}
+        done
     done
     if [ -x local/score.sh ]; then
         # shellcheck disable=SC2086  # options are words
         local/score.sh --train "${labels_of_training}" --dumpdir "${dumpdir}" --test_sets "${test_sets}" ${local_score_opts}
     fi
-    ent ent_report_results --exp "${ent_exp}" --difficulty data/difficulty.json --out "${ent_exp}/RESULTS.md" \
-        --command "$(command_line)"
+    if [ "${protocol}" = paper ]; then
+        combine_results "${ent_exp}/RESULTS.md"
+    else
+        ent ent_report_results --exp "${ent_exp}" --difficulty "${datadir}/difficulty.json" \
+            --out "${ent_exp}/RESULTS.md" --command "$(command_line)"
+    fi
     log "results in ${ent_exp}/RESULTS.md"
 fi
 

@@ -7,7 +7,7 @@ cd "$(dirname "$0")"
 
 systems=(ent fent)
 for argument in "$@"; do
-    [[ ${argument//-/_} != __expdir && ${argument//-/_} != __ent_* ]] || fail "option ${argument} is for ./run.sh, not $0"
+    [[ ${argument//-/_} != __@(datadir|expdir|folds|seeds|protocol|ent_*) ]] || fail "option ${argument} is for ./run.sh, not $0"
 done
 
 ./run.sh --stage 1 --stop_stage 10 "$@"

@@ -2,6 +2,15 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2154  # ent.sh sets them
 
+# runs N: whether stage N is asked for.
+runs() {
+    local skipped=" ${skip_stages} "
+    [ "${skip_data_prep}" = false ] || skipped+="1 2 3 4 5 "
+    [ "${skip_train}" = false ] || skipped+="6 7 8 9 10 11 "
+    [ "${skip_eval}" = false ] || skipped+="12 13 "
+    [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ] && [[ ${skipped} != *" $1 "* ]]
+}
+
 # needs FILE STAGE: FILE must be there; STAGE makes it.
 needs() {
     [ -e "$1" ] || fail "$1 is missing; next: rerun stage $2 (--stage $2)"
@@ -19,8 +28,9 @@ command_line() {
     local i option line=./run.sh
     for ((i = 0; i < ${#run_args[@]}; i += 2)); do
         option=${run_args[i]#--}
-        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | python) continue ;; esac
+        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | nfold_jobs | python) continue ;; esac
         [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
+        [[ ${option} != @(folds|seeds) || -n ${run_args[i + 1]} ]] || continue # one run of many
         line+=" ${run_args[i]} $(printf '%q' "${run_args[i + 1]}")"
     done
     printf '%s\n' "${line}"
@@ -54,4 +64,29 @@ train_arguments() {
         train_args+=(--config "${ent_config}")
     fi
     mapfile -t -O "${#train_args[@]}" train_args < <(data_options "${train_set}" train; data_options "${valid_set}" valid)
+}
+
+# training_options: adds to the array train_args what stage 11 alone needs.
+training_options() {
+    local kind
+    needs "${ent_stats_dir}/made_from.json" 10
+    for kind in train valid; do
+        train_args+=("--${kind}_shape_file" "${ent_stats_dir}/${kind}/speech_shape"
+            "--${kind}_shape_file" "${ent_stats_dir}/${kind}/text_shape")
+    done
+    case "${feats_normalize}" in
+        global_mvn)
+            train_args+=(--normalize global_mvn --normalize_conf "stats_file=${ent_stats_dir}/train/feats_stats.npz")
+            ;;
+        utterance_mvn) train_args+=(--normalize utterance_mvn) ;;
+        none) train_args+=(--normalize none) ;;
+    esac
+    if [ -n "${ent_speech_fold_length}" ]; then
+        train_args+=(--fold_length "${ent_speech_fold_length}" --fold_length "${ent_text_fold_length:-150}")
+    fi
+    if [ -n "${pretrained_model}" ]; then
+        train_args+=(--init_param "${pretrained_model}" --ignore_init_mismatch "${ignore_init_mismatch}")
+    fi
+    [ -z "${seeds}" ] || train_args+=(--seed "${seeds}")
+    [ "${protocol}" = honest ] || train_args+=(--keep_all_epochs true)
 }

@@ -6,20 +6,24 @@ set -euo pipefail
 . ./path.sh
 
 # shellcheck disable=SC2034  # read by parse_options.sh
-help_message="Usage: $0 [--corpus_dir downloads/mini] [--seed 1] [--fold 1] [--nj 2] [--per_class 60] [--zed_per_speaker 30]"
+help_message="Usage: $0 [--corpus_dir downloads/mini] [--seed 1] [--fold 1] [--protocol honest|paper] [--nj 2]
+    [--per_class 60] [--zed_per_speaker 30]"
 corpus_dir=downloads/mini
 seed=1
 fold=1
+protocol="honest"
 nj=2
 per_class=60
 zed_per_speaker=30
 . utils/parse_options.sh
 
+datadir=${ENT_DATADIR:-data}
 log "mini corpus in ${corpus_dir}"
 "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_make_mini --out "${corpus_dir}" --seed "${seed}" --nj "${nj}" \
     --per_class "${per_class}" --zed_per_speaker "${zed_per_speaker}"
-"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${corpus_dir}/IEMOCAP_mini" --fold "${fold}" --out data
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${corpus_dir}/IEMOCAP_mini" --fold "${fold}" \
+    --protocol "${protocol}" --published_counts false --out "${datadir}"
 for part in dev test; do
-    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" --out data \
-        --set_name "zed_${part}"
+    "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" \
+        --out "${datadir}" --set_name "zed_${part}"
 done

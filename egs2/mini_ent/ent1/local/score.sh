@@ -12,7 +12,8 @@ train=dump/raw/train
 test_sets="test"
 . utils/parse_options.sh
 
+datadir=${ENT_DATADIR:-data}
 if [[ " ${test_sets} " == *" test "* ]]; then
     "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_difficulty --train "${train}" \
-        --test "${dumpdir}/raw/test" --emotion_list data/emotion_list --out data/difficulty.json
+        --test "${dumpdir}/raw/test" --emotion_list "${datadir}/emotion_list" --out "${datadir}/difficulty.json"
 fi

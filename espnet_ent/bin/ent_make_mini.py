@@ -1,4 +1,4 @@
-"""Make the mini corpus (stage 1 of the mini recipe)."""
+"""Make a mini corpus (stage 1 of the mini recipe)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
     parser.add_argument("--out", required=True, help="directory to make")
+    parser.add_argument("--layout", default="iemocap_zed", choices=("iemocap_zed", "msp_improv"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     parser.add_argument("--per_class", type=int, default=60, help="utterances a class and session; even")
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         seed=args.seed,
         nj=args.nj,
         size=size,
+        layout=args.layout,
         progress=lambda finished: tqdm(finished, desc="speaking", unit="utt", disable=not sys.stderr.isatty()),
     )
     print(f"{args.out}: mini corpus {'made' if made else 'is there already'} (seed {args.seed})")

@@ -28,7 +28,9 @@ def get_parser() -> argparse.ArgumentParser:
     sessions.add_argument("--protocol", default="honest", help="honest | paper: what is developed on")
     sessions.add_argument("--train_sessions", type=int, nargs="+", help="sessions of train, in place of a fold")
     sessions.add_argument("--dev_sessions", type=int, nargs="+", help="sessions of dev, in place of a fold")
-    sessions.add_argument("--missing_transcripts", default="error", choices=("error", "exclude"))
+    sessions.add_argument(
+        "--missing_transcripts", choices=("error", "exclude", "keep"), help="IEMOCAP: error; MSP-IMPROV: keep"
+    )
     sessions.add_argument("--published_counts", type=boolean, default=True, help="false: another corpus in this layout")
     return parser
 
@@ -60,7 +62,7 @@ def _read_sessions(args: argparse.Namespace, emotions: EmotionInventory) -> dict
     corpus = SESSION_CORPORA[args.corpus]
     choice = (args.fold, corpus.num_sessions, args.protocol, args.train_sessions or (), args.dev_sessions or ())
     sessions = {} if args.set_name else session_parts(*choice)  # a wrong fold is found before reading
-    reading = corpus.read(args.root, emotions, args.tags, args.missing_transcripts)
+    reading = corpus.read(args.root, emotions, args.tags, args.missing_transcripts or corpus.missing_transcripts)
     print(f"{corpus.title}: {reading.summary()}")
     if args.published_counts:
         table, differences = count_report(reading, corpus.published)

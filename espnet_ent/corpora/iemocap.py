@@ -52,7 +52,8 @@ def read_iemocap(
         root: Directory that holds ``Session1`` to ``Session5``.
         emotions: Classes to keep; other labels of the corpus are excluded and counted.
         tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
-        missing_transcripts: ``error``, or ``exclude`` for leaving out and counting utterances without a transcript.
+        missing_transcripts: What becomes of utterances without a transcript: ``error``, ``exclude`` (left out and
+            counted) or ``keep`` (with the text None).
 
     Raises:
         DataError: If the tree is not IEMOCAP's, an utterance is labelled twice, or a transcript is missing.
@@ -93,9 +94,9 @@ def _read_session(session: int, options: _Options) -> Iterator[CorpusUtterance |
                 yield Exclusion(labelled.utt_id, session, f"label {labelled.label}")
             elif labelled.utt_id in twice:
                 raise DataError("utterance has two transcripts", where=transcript_file, got=labelled.utt_id)
-            elif labelled.utt_id in transcripts:
+            elif labelled.utt_id in transcripts or options.missing_transcripts == "keep":
                 wav = folder / "sentences" / "wav" / labels.stem / f"{labelled.utt_id}.wav"
-                utterance = _make_utterance(labelled, session, wav, transcripts[labelled.utt_id], options)
+                utterance = _make_utterance(labelled, session, wav, transcripts.get(labelled.utt_id), options)
                 yield CorpusUtterance(utterance, session, labels.stem)
             elif options.missing_transcripts == "exclude":
                 yield Exclusion(labelled.utt_id, session, "no transcript")
@@ -104,18 +105,20 @@ def _read_session(session: int, options: _Options) -> Iterator[CorpusUtterance |
                     "transcript is missing",
                     where=transcript_file,
                     expected=f"a line of {labelled.utt_id}",
-                    next_step="check the copy of the corpus, or --missing_transcripts exclude",
+                    next_step="check the copy of the corpus, or --missing_transcripts exclude or keep",
                 )
     for utt_id in sorted(_recorded(folder) - seen.keys()):
         yield Exclusion(utt_id, session, "no label")
 
 
-def _make_utterance(labelled: _Labelled, session: int, wav: Path, transcript: str, options: _Options) -> Utterance:
+def _make_utterance(
+    labelled: _Labelled, session: int, wav: Path, transcript: str | None, options: _Options
+) -> Utterance:
     return Utterance(
         utt_id=labelled.utt_id,
         speaker=_speaker(labelled, session),
         audio=str(wav),
-        text=normalize_text(transcript, options.tags),
+        text=None if transcript is None else normalize_text(transcript, options.tags),
         emotion=options.emotions.canonical(labelled.label),
         num_samples=check_audio(wav, SAMPLE_RATE).num_samples,
     )

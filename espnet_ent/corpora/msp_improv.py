@@ -36,20 +36,24 @@ class _Labelled:
     where: str
 
 
-def read_msp_improv(root: str | Path, emotions: EmotionInventory, tags: str = "strip") -> CorpusReading:
+def read_msp_improv(
+    root: str | Path, emotions: EmotionInventory, tags: str = "strip", missing_transcripts: str = "keep"
+) -> CorpusReading:
     """Read all six sessions.
 
     The session is the number of the actors, one woman and one man (``F01`` and ``M01``: session 1); the speaker is the
-    actor in the name, not the pair at its end. An utterance without a transcript file has the text None.
+    actor in the name, not the pair at its end. A part of the corpus has no transcripts.
 
     Args:
         root: Directory that holds the label file, and ``session1`` to ``session6`` in ``Audio`` or itself.
         emotions: Classes to keep; other labels of the corpus are excluded and counted.
         tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
+        missing_transcripts: What becomes of utterances without a transcript: ``keep`` (with the text None),
+            ``exclude`` (left out and counted) or ``error``.
 
     Raises:
-        DataError: If the tree is not MSP-IMPROV's, a line is malformed, an utterance is labelled twice, or a file lies
-            in a folder that does not fit its name.
+        DataError: If the tree is not MSP-IMPROV's, a line is malformed, an utterance is labelled twice, a file lies in
+            a folder that does not fit its name, or a transcript is missing and that is an error.
         LabelError: If a label is not one of the corpus's.
         AudioError: If an audio file is missing, truncated or empty.
     """
@@ -59,11 +63,23 @@ def read_msp_improv(root: str | Path, emotions: EmotionInventory, tags: str = "s
     found = [_read_one(each, root, wavs, emotions, tags) for each in labelled]
     unlabelled = sorted(wavs.keys() - {each.name for each in labelled})
     found += [Exclusion(_utt_id(name), _parse(name, wavs[name])[1], "no label") for name in unlabelled]
-    return CorpusReading(
+    reading = CorpusReading(
         used=tuple(entry for entry in found if isinstance(entry, CorpusUtterance)),
         excluded=tuple(entry for entry in found if isinstance(entry, Exclusion)),
         corpus=CORPUS,
     )
+    if missing_transcripts == "keep":
+        return reading
+    transcribed = reading.without_untranscribed()
+    if missing_transcripts == "error" and len(transcribed.used) < len(reading.used):
+        raise DataError(
+            "transcripts are missing",
+            where=root / "Text",
+            expected=f"{len(reading.used)} utterances",
+            got=len(transcribed.used),
+            next_step="--missing_transcripts keep or exclude",
+        )
+    return transcribed
 
 
 def _read_one(

@@ -18,26 +18,22 @@ class SessionCorpus:
 
     Attributes:
         title: Its name for people.
-        read: Reads a copy: root, emotions, tag policy, and ``error`` or ``exclude`` for missing transcripts.
+        read: Reads a copy: root, emotions, tag policy, and ``error``, ``exclude`` or ``keep`` for missing transcripts.
         num_sessions: Number of sessions.
         published: Published counts by class, or by session and class.
+        missing_transcripts: What is usual for missing transcripts: ``keep`` where a part has none by design.
     """
 
     title: str
     read: Callable[[str | Path, EmotionInventory, str, str], CorpusReading]
     num_sessions: int
     published: Mapping[int, Counts] | Counts
-
-
-def _read_msp_improv(
-    root: str | Path, emotions: EmotionInventory, tags: str, missing_transcripts: str
-) -> CorpusReading:
-    """A part of MSP-IMPROV has no transcripts by design: ``error`` does not apply."""
-    reading = msp_improv.read_msp_improv(root, emotions, tags)
-    return reading.without_untranscribed() if missing_transcripts == "exclude" else reading
+    missing_transcripts: str
 
 
 SESSION_CORPORA = {
-    iemocap.CORPUS: SessionCorpus("IEMOCAP", iemocap.read_iemocap, iemocap.NUM_SESSIONS, iemocap.PUBLISHED),
-    msp_improv.CORPUS: SessionCorpus("MSP-IMPROV", _read_msp_improv, msp_improv.NUM_SESSIONS, msp_improv.PUBLISHED),
+    iemocap.CORPUS: SessionCorpus("IEMOCAP", iemocap.read_iemocap, iemocap.NUM_SESSIONS, iemocap.PUBLISHED, "error"),
+    msp_improv.CORPUS: SessionCorpus(
+        "MSP-IMPROV", msp_improv.read_msp_improv, msp_improv.NUM_SESSIONS, msp_improv.PUBLISHED, "keep"
+    ),
 }

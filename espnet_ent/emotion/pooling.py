@@ -9,11 +9,14 @@ from torch.nn import functional
 from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.masks import padding_mask
 
+_LEAST_VARIANCE = 1e-5
+
 
 class PoolingHead(nn.Module):
     """Mean over valid h_t and mean over valid g_u, concatenated -> layer norm -> linear to E emotions.
 
-    With ``prediction_size`` 0 it pools the encoder alone (models without a transducer).
+    With ``prediction_size`` 0 it pools the encoder alone (models without a transducer). ``statistics`` adds the
+    standard deviation over valid h_t to the means (statistics pooling; Snyder et al., 2018, X-vectors, section 2.1).
 
     Dimensions: B batch, T frames, U labels, D encoder size, P prediction size, E emotions.
 
@@ -21,13 +24,25 @@ class PoolingHead(nn.Module):
         encoder_size: D.
         prediction_size: P, or 0.
         num_emotions: E.
+        statistics: Pool standard deviations, too.
+        dropout: Probability with which a pooled value is dropped in training.
     """
 
-    def __init__(self, encoder_size: int, prediction_size: int, num_emotions: int) -> None:
+    def __init__(
+        self,
+        encoder_size: int,
+        prediction_size: int,
+        num_emotions: int,
+        statistics: bool = False,
+        dropout: float = 0.0,
+    ) -> None:
         super().__init__()
         self.prediction_size = prediction_size
-        self.norm = nn.LayerNorm(encoder_size + prediction_size)
-        self.output = nn.Linear(encoder_size + prediction_size, num_emotions)
+        self.statistics = statistics
+        pooled_size = encoder_size * (2 if statistics else 1) + prediction_size
+        self.norm = nn.LayerNorm(pooled_size)
+        self.dropout = nn.Dropout(dropout)
+        self.output = nn.Linear(pooled_size, num_emotions)
 
     def forward(self, h: Tensor, lengths: Tensor, g: Tensor | None = None, g_lengths: Tensor | None = None) -> Tensor:
         """Utterance logits.
@@ -49,10 +64,13 @@ class PoolingHead(nn.Module):
                 "the utterance head and its prediction states do not fit",
                 expected=f"prediction states of size {self.prediction_size}",
             )
-        pooled = masked_mean(h, lengths)
+        pooled = [masked_mean(h, lengths)]
+        if self.statistics:
+            valid = h.masked_fill(padding_mask(lengths, h).unsqueeze(-1), 0.0)
+            pooled.append(_standard_deviation(masked_mean((valid - pooled[0].unsqueeze(1)).square(), lengths)))
         if g is not None and g_lengths is not None:
-            pooled = torch.cat((pooled, masked_mean(g, g_lengths)), dim=-1)
-        return self.output(self.norm(pooled))
+            pooled.append(masked_mean(g, g_lengths))
+        return self._classify(torch.cat(pooled, dim=-1))
 
     def by_emotion(
         self, h: Tensor, frame_emotions: Tensor, g: Tensor | None = None, column_emotions: Tensor | None = None
@@ -78,10 +96,24 @@ class PoolingHead(nn.Module):
                 expected=f"prediction states of size {self.prediction_size}",
             )
         num_emotions = self.output.out_features
-        pooled, present = _mean_by_class(h, frame_emotions, num_emotions)
+        mean, present = _mean_by_class(h, frame_emotions, num_emotions)
+        pooled = [mean]
+        if self.statistics:
+            own_mean = mean.gather(1, frame_emotions.clamp(min=0).unsqueeze(-1).expand(-1, -1, mean.size(-1)))
+            valid = h[:, : own_mean.size(1)].masked_fill((frame_emotions < 0).unsqueeze(-1), 0.0)
+            squares = (valid - own_mean).square()
+            pooled.append(_standard_deviation(_mean_by_class(squares, frame_emotions, num_emotions)[0]))
         if g is not None and column_emotions is not None:
-            pooled = torch.cat((pooled, _mean_by_class(g, column_emotions, num_emotions)[0]), dim=-1)
-        return self.output(self.norm(pooled)), present
+            pooled.append(_mean_by_class(g, column_emotions, num_emotions)[0])
+        return self._classify(torch.cat(pooled, dim=-1)), present
+
+    def _classify(self, pooled: Tensor) -> Tensor:
+        return self.output(self.dropout(self.norm(pooled)))
+
+
+def _standard_deviation(variance: Tensor) -> Tensor:
+    """The root, with a finite gradient where nothing varies."""
+    return (variance + _LEAST_VARIANCE).sqrt()
 
 
 def _mean_by_class(values: Tensor, classes: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:

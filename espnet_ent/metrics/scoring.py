@@ -47,7 +47,7 @@ def score_directories(
         reference: Data directory.
         hypothesis: Decoding directory of the same set.
         emotion_list: The classes.
-        train_utt2emo: Labels that the model was trained on, for the majority baseline; None where no emotion is scored.
+        train_utt2emo: Labels that the model was trained on, for the majority baseline; None: they are not known.
         checkpoint: Name of the checkpoint that was decoded, to be told in reports.
 
     Returns:
@@ -76,9 +76,9 @@ def _read(
     """The set, its classes and the most frequent training emotion."""
     inventory = EmotionInventory.read(emotion_list)
     scored = read_scored_set(reference, hypothesis, inventory)
-    if scored.no_emotions is not None:
+    if scored.no_emotions is not None or train_utt2emo is None:
         return scored, inventory, None
-    if train_utt2emo is None or not Path(train_utt2emo).is_file():
+    if not Path(train_utt2emo).is_file():
         raise ScoringError("training labels are missing", where=train_utt2emo, next_step="rerun stages 1-4")
     return scored, inventory, majority_emotion(read_table(train_utt2emo).values(), inventory)
 
@@ -89,7 +89,7 @@ def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
     Args:
         scored: References and hypotheses.
         inventory: The classes.
-        majority: The most frequent training emotion; None where no emotion is scored.
+        majority: The most frequent training emotion; None where no emotion is scored, or that one is not known.
     """
     utterances = scored.utterances
     bootstrap = SpeakerBootstrap([scored.speakers[utterance] for utterance in utterances])
@@ -104,7 +104,7 @@ def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
             "seed": bootstrap.seed,
         },
         "recognition": _recognition(scored, bootstrap),
-        "emotion": None if majority is None else _emotion(scored, inventory, majority, bootstrap),
+        "emotion": None if scored.no_emotions is not None else _emotion(scored, inventory, majority, bootstrap),
         "emotion_left_out": scored.no_emotions,
         "eder": None if scored.no_timelines else _timelines(scored, inventory.neutral, bootstrap),
         "eder_left_out": scored.no_timelines,
@@ -147,13 +147,12 @@ def _error_rate(
 
 
 def _emotion(
-    scored: ScoredSet, inventory: EmotionInventory, majority: str, bootstrap: SpeakerBootstrap
+    scored: ScoredSet, inventory: EmotionInventory, majority: str | None, bootstrap: SpeakerBootstrap
 ) -> dict[str, Any]:
     reference = [inventory.index(scored.reference.emotion[utterance]) for utterance in scored.utterances]
     hypothesis = [inventory.index(scored.hypothesis.emotion[utterance]) for utterance in scored.utterances]
     confusion = confusion_matrix(reference, hypothesis, len(inventory))
     interval = bootstrap.unweighted_average_recall(reference, hypothesis, len(inventory))
-    always_majority = [inventory.index(majority)] * len(reference)
     return {
         "labels": list(inventory.names),
         "confusion": confusion.tolist(),
@@ -162,11 +161,13 @@ def _emotion(
         "recall": dict(zip(inventory.names, class_recalls(confusion).tolist(), strict=True)),
         **_summary(confusion),
         "ua_interval": _bounds(interval),
-        "majority": {
-            "label": majority,
-            **_summary(confusion_matrix(reference, always_majority, len(inventory))),
-        },
+        "majority": None if majority is None else _majority(reference, inventory, majority),
     }
+
+
+def _majority(reference: Sequence[int], inventory: EmotionInventory, label: str) -> dict[str, Any]:
+    always = [inventory.index(label)] * len(reference)
+    return {"label": label, **_summary(confusion_matrix(reference, always, len(inventory)))}
 
 
 def _summary(confusion: np.ndarray) -> dict[str, float]:

@@ -77,7 +77,7 @@ class SetCounts:
 
     Attributes:
         labels: Names of the classes, E of them.
-        majority: The most frequent training emotions, one each of what was pooled; none where no emotion is scored.
+        majority: The most frequent training emotions, one each of what was pooled; none where they are not known.
         speakers: By name of the speaker, sorted.
     """
 
@@ -98,6 +98,7 @@ class SetCounts:
         return {
             "words": total.num_transcribed > 0,
             "emotions": bool(total.confusions),
+            "majority": MAJORITY in total.confusions,
             "timelines": bool(total.timelines),
         }
 
@@ -158,7 +159,7 @@ def count_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
     Args:
         scored: References and hypotheses.
         inventory: The classes.
-        majority: The most frequent training emotion; None where no emotion is scored.
+        majority: The most frequent training emotion; None where no emotion is scored, or that one is not known.
     """
     utterances = scored.utterances
     texts = [[side.text[utt] for utt in utterances] for side in (scored.reference, scored.hypothesis)]
@@ -177,7 +178,7 @@ def count_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
             num_transcribed=int(is_transcribed),
             words=words[number] if is_transcribed else ErrorCounts.zero(),
             characters=characters[number] if is_transcribed else ErrorCounts.zero(),
-            confusions={} if majority is None else _confusions(scored, utterance, inventory, majority),
+            confusions=_confusions(scored, utterance, inventory, majority),
             timelines={
                 name: _eder_sums(eder_counts(scored.reference.timeline[utterance], timelines[utterance], utterance))
                 for name, timelines in candidates.items()
@@ -189,10 +190,17 @@ def count_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
     return SetCounts(tuple(inventory.names), majorities, dict(sorted(speakers.items())))
 
 
-def _confusions(scored: ScoredSet, utterance: str, inventory: EmotionInventory, majority: str) -> dict[str, np.ndarray]:
+def _confusions(
+    scored: ScoredSet, utterance: str, inventory: EmotionInventory, majority: str | None
+) -> dict[str, np.ndarray]:
+    if scored.no_emotions is not None:
+        return {}
     reference = inventory.index(scored.reference.emotion[utterance])
     confusions = {}
-    for name, answer in ((SYSTEM, scored.hypothesis.emotion[utterance]), (MAJORITY, majority)):
+    answers = {SYSTEM: scored.hypothesis.emotion[utterance]}
+    if majority is not None:
+        answers[MAJORITY] = majority
+    for name, answer in answers.items():
         confusions[name] = np.zeros((len(inventory), len(inventory)), dtype=np.int64)
         confusions[name][reference, inventory.index(answer)] = 1
     return confusions

@@ -175,18 +175,25 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
     values = dict(conf)
     for key in values:
         if key.endswith("_weight"):
-            try:
-                values[key] = float(values[key])
-            except (TypeError, ValueError):
-                raise ConfigError("weight is not a number", where=f"model_conf.{key}", got=repr(values[key])) from None
-            if not 0 <= values[key] < float("inf"):
-                raise ConfigError(
-                    "weight is out of range", where=f"model_conf.{key}", expected="0 or more", got=values[key]
-                )
+            values[key] = _number_below(float("inf"), "weight", key, values[key])
+        elif key == "emotion_smoothing":
+            values[key] = _number_below(1.0, "label smoothing", key, values[key])
     losses = LossConfig(**values)
     check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
     check_mixing_nodes(losses.mixing_nodes)
     return losses
+
+
+def _number_below(bound: float, what: str, key: str, value: Any) -> float:
+    """A number of [0, bound)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{what} is not a number", where=f"model_conf.{key}", got=repr(value)) from None
+    if not 0 <= number < bound:
+        expected = "0 or more" if bound == float("inf") else f"0 or more, below {bound:g}"
+        raise ConfigError(f"{what} is out of range", where=f"model_conf.{key}", expected=expected, got=number)
+    return number
 
 
 def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, bool]:

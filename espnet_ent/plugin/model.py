@@ -40,6 +40,7 @@ class LossConfig:
         lattice_pooling: ``node | frame | token``.
         neutral_term: ``reference | separating | none``.
         mixing_nodes: ``later | diagonal``; for data with emotion intervals.
+        emotion_smoothing: Label smoothing of the utterance head's cross entropy, in [0, 1).
     """
 
     transducer_weight: float = 0.5
@@ -50,6 +51,7 @@ class LossConfig:
     lattice_pooling: str = "node"
     neutral_term: str = "reference"
     mixing_nodes: str = "later"
+    emotion_smoothing: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +174,7 @@ class ESPnetENTModel(AbsESPnetModel):
             )
         if self.utterance_head is not None:
             logits = self.utterance_head(inputs.h, inputs.enc_lengths, inputs.g, inputs.label_lengths + 1)
-            losses["utterance"] = F.cross_entropy(logits, emotion)
+            losses["utterance"] = F.cross_entropy(logits, emotion, label_smoothing=self.losses.emotion_smoothing)
             self._score(logits, emotion, stats)
         return losses
 
@@ -198,7 +200,9 @@ class ESPnetENTModel(AbsESPnetModel):
                 inputs.h, intervals.frame_emotions, inputs.g, intervals.column_emotions
             )
             utterance, emotion = present.nonzero(as_tuple=True)
-            entropies = F.cross_entropy(logits[utterance, emotion], emotion, reduction="none")
+            entropies = F.cross_entropy(
+                logits[utterance, emotion], emotion, reduction="none", label_smoothing=self.losses.emotion_smoothing
+            )
             losses["utterance"] = (entropies / present.sum(dim=1)[utterance]).sum() / len(logits)
             self._score(logits[utterance, emotion], emotion, stats)
         return losses

@@ -34,6 +34,8 @@ def summary_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, A
         difficulty: What simple classifiers reach: ``set`` and, by yardstick, ``wa`` and ``ua``.
     """
     blocks: list[Block] = []
+    if len(experiments) == 1 and len(experiments[0].scored) > 1:
+        blocks.extend(_overview_blocks(experiments[0]))
     for name, systems in _by_set(experiments).items():
         blocks.append(
             Heading(f"Set {name}: {_size(systems)} (in %, {interval_title(scored for _, scored in systems)})")
@@ -132,6 +134,27 @@ def _setting_blocks(experiments: Sequence[Experiment]) -> Iterable[Block]:
         yield Command("\n".join(commands))
 
 
+def _overview_blocks(experiment: Experiment) -> Iterable[Block]:
+    """One system on all sets, a row each."""
+    yield Heading(f"All sets (in %, {interval_title(experiment.scored)})")
+    several_decodings = len({scored.inference_tag for scored in experiment.scored}) > 1
+    rows = []
+    for scored in sorted(experiment.scored, key=lambda one: one.set_name):
+        results, eder = scored.results, scored.results["eder"]
+        mean = None if eder is None else eder[SYSTEM]["utterance_mean"]
+        rows.append(
+            (
+                f"{scored.set_name} / {scored.inference_tag}" if several_decodings else scored.set_name,
+                str(results["num_utterances"]),
+                str(results["num_speakers"]),
+                _recognition_cells(results["recognition"])[0],
+                *_emotion_cells(results["emotion"])[:2],
+                UNDEFINED if mean is None else interval_percent(mean["eder"], mean["interval"]),
+            )
+        )
+    yield Table(("set", "utterances", "speakers", "WER", "WA", "UA", "EDER"), tuple(rows))
+
+
 def _utterance_table(systems: Sequence[System]) -> Table:
     rows = []
     baselines = []
@@ -143,6 +166,8 @@ def _utterance_table(systems: Sequence[System]) -> Table:
         if emotion is None:
             continue
         majority = emotion["majority"]
+        if majority is None:
+            continue
         figures = [percent(majority[name]) for name in ("wa", "ua", "macro_f1")]
         baselines.append((f"baseline: majority class ({majority['label']})", UNDEFINED, UNDEFINED, UNDEFINED, *figures))
     header = ("system", "WER", "CER", "empty", "WA", "UA", "F1")

@@ -63,8 +63,9 @@ def _emotion_lines(results: Mapping[str, Any]) -> Iterator[str]:
         f"  UA {interval_percent(emotion['ua'], emotion['ua_interval'])}   WA {percent(emotion['wa'])}   "
         f"F1 {percent(emotion['macro_f1'])}"
     )
-    yield (
-        f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
-        f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}"
-    )
+    if majority is not None:
+        yield (
+            f"  majority class ({majority['label']}): UA {percent(majority['ua'])}   "
+            f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}"
+        )
     yield "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"])

@@ -31,10 +31,32 @@ def test_logits_are_of_the_means_over_valid_frames_and_columns():
         torch.testing.assert_close(logits[b], head.output(head.norm(pooled)))
 
 
-@pytest.mark.parametrize("garbage", [0.0, 1e30, float("nan")])
-def test_padding_changes_nothing_and_gets_no_gradient(garbage):
+def test_statistics_pooling_adds_the_deviation_of_valid_frames():
     torch.manual_seed(0)
-    head = PoolingHead(4, 6, 3)
+    head = PoolingHead(4, 6, 3, statistics=True)
+    h, g = _inputs(7.0)
+    logits = head(h, LENGTHS, g, COLUMNS)
+    for b in range(3):
+        valid = h[b, : LENGTHS[b]]
+        deviation = (valid.var(0, correction=0) + 1e-5).sqrt()
+        pooled = torch.cat((valid.mean(0), deviation, g[b, : COLUMNS[b]].mean(0)))
+        torch.testing.assert_close(logits[b], head.output(head.norm(pooled)))
+
+
+def test_dropout_is_of_training_alone():
+    torch.manual_seed(0)
+    head = PoolingHead(4, 6, 3, dropout=0.5)
+    h, g = _inputs(0.0)
+    assert not torch.equal(head(h, LENGTHS, g, COLUMNS), head(h, LENGTHS, g, COLUMNS))
+    head.eval()
+    assert torch.equal(head(h, LENGTHS, g, COLUMNS), head(h, LENGTHS, g, COLUMNS))
+
+
+@pytest.mark.parametrize("statistics", [False, True])
+@pytest.mark.parametrize("garbage", [0.0, 1e30, float("nan")])
+def test_padding_changes_nothing_and_gets_no_gradient(garbage, statistics):
+    torch.manual_seed(0)
+    head = PoolingHead(4, 6, 3, statistics)
     h, g = _inputs(garbage)
     logits = head(h, LENGTHS, g, COLUMNS)
     assert torch.equal(logits, head(*_with_lengths(_inputs(0.0))))
@@ -77,10 +99,11 @@ def _emotions(lengths: torch.Tensor, size: int, seed: int) -> torch.Tensor:
     return emotions.masked_fill(torch.arange(size) >= lengths.unsqueeze(1), -1)
 
 
+@pytest.mark.parametrize("statistics", [False, True])
 @pytest.mark.parametrize("garbage", [0.0, 7.0, float("nan")])
-def test_stretches_of_one_emotion_are_pooled_together(garbage):
+def test_stretches_of_one_emotion_are_pooled_together(garbage, statistics):
     torch.manual_seed(0)
-    head = PoolingHead(4, 6, 3)
+    head = PoolingHead(4, 6, 3, statistics)
     h, g = _inputs(garbage)
     frames, columns = _emotions(LENGTHS, 5, 1), _emotions(COLUMNS, 4, 2)
     logits, present = head.by_emotion(h, frames, g, columns)
@@ -92,7 +115,9 @@ def test_stretches_of_one_emotion_are_pooled_together(garbage):
             of_columns = g[b, columns[b] == emotion]
             mean_g = of_columns.mean(0) if len(of_columns) else torch.zeros(6)
             if chosen.any():
-                pooled = torch.cat((h[b, chosen].mean(0), mean_g))
+                of_frames = h[b, chosen]
+                deviation = [(of_frames.var(0, correction=0) + 1e-5).sqrt()] if statistics else []
+                pooled = torch.cat((of_frames.mean(0), *deviation, mean_g))
                 torch.testing.assert_close(logits[b, emotion], head.output(head.norm(pooled)))
     logits[present].square().sum().backward()
     for b in range(3):
@@ -100,9 +125,10 @@ def test_stretches_of_one_emotion_are_pooled_together(garbage):
         assert g.grad[b, COLUMNS[b] :].abs().sum() == 0
 
 
-def test_one_emotion_throughout_is_the_utterance():
+@pytest.mark.parametrize("statistics", [False, True])
+def test_one_emotion_throughout_is_the_utterance(statistics):
     torch.manual_seed(0)
-    head = PoolingHead(4, 6, 3)
+    head = PoolingHead(4, 6, 3, statistics)
     h, g = _inputs(0.0)
     frames = torch.zeros(3, 5, dtype=torch.long).masked_fill(torch.arange(5) >= LENGTHS.unsqueeze(1), -1)
     columns = torch.zeros(3, 4, dtype=torch.long).masked_fill(torch.arange(4) >= COLUMNS.unsqueeze(1), -1)

@@ -110,7 +110,7 @@ def test_help_names_only_options_that_there_are(workspace: Workspace) -> None:
     assert named <= _defaults().keys()
 
 
-@pytest.mark.parametrize("recipe", ["mini", "iemocap", "zed"])
+@pytest.mark.parametrize("recipe", ["mini", "iemocap", "msp_improv", "zed", "cross_corpus", "custom"])
 def test_options_of_a_run_script_are_those_of_the_template(recipe: str) -> None:
     text = Path(ROOT, "egs2", f"{recipe}_ent", "ent1", "run.sh").read_text()
     assert set(re.findall(r"^    --(\w+)", text, flags=re.MULTILINE)) <= _defaults().keys()

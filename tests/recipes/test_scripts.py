@@ -47,7 +47,7 @@ def test_scripts_only_sequence(path: Path) -> None:
         assert "set -euo pipefail" in lines
 
 
-@pytest.mark.parametrize("recipe", ["mini", "iemocap", "zed"])
+@pytest.mark.parametrize("recipe", ["mini", "iemocap", "msp_improv", "zed", "cross_corpus", "custom"])
 def test_links_of_a_recipe_lead_to_the_template(recipe: str) -> None:
     folder = ROOT / "egs2" / f"{recipe}_ent" / "ent1"
     template = ROOT / "egs2/TEMPLATE/ent1"
@@ -60,7 +60,7 @@ def test_links_of_a_recipe_lead_to_the_template(recipe: str) -> None:
         assert (folder / name).is_file()
 
 
-@pytest.mark.parametrize("recipe", ["mini", "iemocap", "zed"])
+@pytest.mark.parametrize("recipe", ["mini", "iemocap", "msp_improv", "zed", "cross_corpus", "custom"])
 def test_configurations_that_a_recipe_names_are_there(recipe: str) -> None:
     folder = ROOT / "egs2" / f"{recipe}_ent" / "ent1"
     for file in folder.glob("*.sh"):

@@ -94,3 +94,14 @@ def test_every_set_tells_its_size_and_unit(experiments: list[Experiment]) -> Non
     text = render_markdown(summary_blocks(experiments, DIFFICULTY))
     assert "## Set test: 4 utterances of 2 speakers (in %, [95 % CI])\n" in text
     assert "## Set test2: 4 utterances of 2 speakers (in %, [95 % CI])\n" in text
+
+
+def test_one_system_on_several_sets_has_all_of_them_in_one_table(experiments: list[Experiment]) -> None:
+    _, fent = experiments
+    text = render_markdown(summary_blocks([fent]))
+    table = text.partition("## All sets")[2].partition("## Set")[0]
+    rows = [line.split("|")[1].strip() for line in table.splitlines() if line.startswith("|")]
+    assert rows[2:] == ["test", "test2"]
+    words = fent.scored[0].results["recognition"]["wer"]
+    assert f"| {100 * words['rate']:.2f} [" in table
+    assert "All sets" not in render_markdown(summary_blocks(experiments))

@@ -141,6 +141,7 @@ esac
 check_runs
 place_run
 data_feats=${dumpdir}/raw
+trained_elsewhere=${ent_exp}
 case "${token_type}" in
     char) token_dir=${datadir}/token_list/char token_tag=${feats_type}_char ;;
     bpe) token_dir=${datadir}/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
@@ -167,6 +168,12 @@ source_valid_set=${valid_set}
 [ "${eval_valid_set}" = false ] || test_sets="org/${valid_set} ${test_sets}"
 train_set+=${set_suffix}
 [ "${mixing}" = false ] || valid_set+=_mix
+raw_training_sets="${source_train_set} ${source_valid_set}"
+training_sets="org/${train_set} org/${valid_set}"
+if is_tests_only; then
+    raw_training_sets="" training_sets=""
+    export ENT_TESTS_ONLY=true # for local/data.sh
+fi
 
 for later in "14 packing" "15 upload" "16 check"; do
     ! runs "${later%% *}" || fail "stage ${later%% *} (${later#* }) is not available yet; use --stop_stage 13"
@@ -189,7 +196,7 @@ if runs 1; then
     log "stage 1: data preparation"
     # shellcheck disable=SC2086  # options are words
     local/data.sh ${local_data_opts} "${fold_data_opts[@]}"
-    read -ra all_sets <<<"${source_train_set} ${source_valid_set} ${test_sets#org/"${source_valid_set}"}"
+    read -ra all_sets <<<"${raw_training_sets} ${test_sets#org/"${source_valid_set}"}"
     validate_options=(--emotion_list "${emotion_list}" --emotion "${use_emotion}")
     [ "${resample}" = true ] || validate_options+=(--fs "${fs}")
     ent ent_validate "${all_sets[@]/#/${datadir}/}" "${validate_options[@]}"
@@ -221,7 +228,7 @@ fi
 if runs 3; then
     log "stage 3: audio to ${data_feats} (${audio_format}, ${fs} Hz)"
     # shellcheck disable=SC2086  # sets are words
-    for name in "org/${train_set}" "org/${valid_set}" ${test_sets#org/"${valid_set}"}; do
+    for name in ${training_sets} ${test_sets#org/"${valid_set}"}; do
         [[ ${name} != "${train_set}" && ${name} != "${valid_set}" ]] || continue # made as org/, filtered in stage 4
         needs "${datadir}/${name#org/}/wav.scp" 1
         ent ent_format --data "${datadir}/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
@@ -311,21 +318,20 @@ fi
 
 if runs 13; then
     log "stage 13: scoring"
-    labels_of_training=${data_feats}/${train_set} # for the baselines
-    [ "${mixing}" = false ] || labels_of_training=${datadir}/${source_train_set}
+    find_training_labels
     list_checkpoints
     for checkpoint in "${checkpoints[@]}"; do
         for name in ${test_sets}; do
             decoded=$(decoded_dir "${checkpoint}" "${name}")
             needs "${decoded}/text" 12
-            [ "${use_emotion}" = false ] || needs "${labels_of_training}/utt2emo" 4
+            [ "${use_emotion}" = false ] || [ -z "${labels_of_training}" ] || needs "${labels_of_training}/utt2emo" 4
             # shellcheck disable=SC2086  # options are words
             ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
-                --train_utt2emo "${labels_of_training}/utt2emo" --inference_ent_model "${checkpoint}" \
+                "${labels_options[@]}" --inference_ent_model "${checkpoint}" \
                 --out "${decoded}/score" ${score_opts}
         done
     done
-    if [ -x local/score.sh ]; then
+    if [ -x local/score.sh ] && [ -n "${labels_of_training}" ]; then
         # shellcheck disable=SC2086  # options are words
         local/score.sh --train "${labels_of_training}" --dumpdir "${dumpdir}" --test_sets "${test_sets}" ${local_score_opts}
     fi

@@ -1,4 +1,4 @@
-"""Make the mini corpus: plan it, speak it, write it in the layouts of IEMOCAP and ZED."""
+"""Make a mini corpus: plan it, speak it, write it in the layouts of IEMOCAP and ZED, or in that of MSP-IMPROV."""
 
 from __future__ import annotations
 
@@ -10,22 +10,21 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
+import soxr
 
+from espnet_ent.corpora.mini import layouts, msp_improv
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE, Recording, render, to_phrase
-from espnet_ent.corpora.mini.layouts import (
-    IEMOCAP_ROOT,
-    SpokenUtterance,
-    audio_path,
-    write_iemocap,
-    write_zed,
-)
-from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance, plan_corpus
+from espnet_ent.corpora.mini.layouts import IEMOCAP_ROOT, Layout, SpokenUtterance
+from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance
 from espnet_ent.corpora.mini.synthesis import Synthesizer
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import is_made_from, write_provenance
+from espnet_ent.errors import ConfigError
 
 CORPUS_VERSION = 1
 """Raised with every change of what a seed gives."""
+
+LAYOUTS: dict[str, Layout] = {"iemocap_zed": layouts.IEMOCAP_ZED, "msp_improv": msp_improv.MSP_IMPROV}
 
 Progress = Callable[[Iterable], Iterable]
 
@@ -36,8 +35,9 @@ def make_mini_corpus(
     nj: int = 1,
     size: MiniSize | None = None,
     progress: Progress = iter,
+    layout: str = "iemocap_zed",
 ) -> bool:
-    """Write ``IEMOCAP_mini``, ``ZED_mini_dev`` and ``ZED_mini_test`` below ``out``.
+    """Write ``IEMOCAP_mini``, ``ZED_mini_dev`` and ``ZED_mini_test``, or ``MSP-IMPROV_mini``, below ``out``.
 
     The same seed and size give byte-identical trees, whatever ``nj`` is.
 
@@ -47,33 +47,37 @@ def make_mini_corpus(
         nj: Number of parallel processes.
         size: How much to make.
         progress: Wraps the iterable of finished utterances, e.g. ``tqdm``.
+        layout: ``iemocap_zed`` or ``msp_improv``; they share no speaker and no sentence.
 
     Returns:
         False if ``out`` already holds this very corpus and nothing was done.
 
     Raises:
+        ConfigError: If there is no such layout, or it has no room for the size.
         DataError: If eSpeak NG is not installed or fails.
     """
     out, size = Path(out), size or MiniSize()
+    if layout not in LAYOUTS:
+        raise ConfigError("unknown layout", expected=" | ".join(LAYOUTS), got=repr(layout))
     description = {"version": CORPUS_VERSION, "seed": seed, "size": asdict(size)}
+    if layout != "iemocap_zed":
+        description["layout"] = layout
     if is_made_from(out, description):
         return False
-    planned = plan_corpus(seed, size)
+    planned = LAYOUTS[layout].plan(seed, size)
     with atomic_directory(out) as root:
         for utterance in planned:
-            (root / audio_path(utterance)).parent.mkdir(parents=True, exist_ok=True)
-        spoken = _speak_all(planned, root, seed, nj, progress)
-        write_iemocap(root, [u for u in spoken if u.planned.group[0].startswith("Session")])
-        for part in ("ZED_mini_dev", "ZED_mini_test"):
-            write_zed(root, part, [u for u in spoken if u.planned.group[0] == part])
+            (root / LAYOUTS[layout].audio_path(utterance)).parent.mkdir(parents=True, exist_ok=True)
+        spoken = _speak_all(planned, root, seed, nj, progress, layout)
+        LAYOUTS[layout].write(root, spoken)
         write_provenance(root, description)
     return True
 
 
 def _speak_all(
-    planned: list[PlannedUtterance], root: Path, seed: int, nj: int, progress: Progress
+    planned: list[PlannedUtterance], root: Path, seed: int, nj: int, progress: Progress, layout: str
 ) -> list[SpokenUtterance]:
-    job = partial(_speak_one, root=root, seed=seed)
+    job = partial(_speak_one, root=root, seed=seed, layout=layout)
     context = multiprocessing.get_context("fork")
     with context.Pool(max(1, nj), initializer=_start_worker) as pool:
         return list(progress(pool.imap(job, planned, chunksize=8)))
@@ -87,11 +91,13 @@ def _start_worker() -> None:
     _synthesizer = Synthesizer()
 
 
-def _speak_one(planned: PlannedUtterance, root: Path, seed: int) -> SpokenUtterance:
+def _speak_one(planned: PlannedUtterance, root: Path, seed: int, layout: str) -> SpokenUtterance:
     assert _synthesizer is not None
     recording = speak_utterance(planned, _synthesizer, seed)
-    path = root / audio_path(planned)
-    soundfile.write(path, recording.samples, SAMPLE_RATE, subtype="PCM_16")
+    samples, sample_rate = recording.samples, LAYOUTS[layout].sample_rate
+    if sample_rate != SAMPLE_RATE:
+        samples = np.clip(soxr.resample(samples, SAMPLE_RATE, sample_rate), -1.0, 1.0)
+    soundfile.write(root / LAYOUTS[layout].audio_path(planned), samples, sample_rate, subtype="PCM_16")
     return SpokenUtterance(planned, len(recording.samples), recording.boundaries)
 
 
@@ -103,4 +109,4 @@ def speak_utterance(planned: PlannedUtterance, synthesizer: Synthesizer, seed: i
     return render(planned.speaker, planned.phrases, samples, synthesizer.sample_rate, rng)
 
 
-__all__ = ["CORPUS_VERSION", "IEMOCAP_ROOT", "MiniSize", "make_mini_corpus", "speak_utterance"]
+__all__ = ["CORPUS_VERSION", "IEMOCAP_ROOT", "LAYOUTS", "MiniSize", "make_mini_corpus", "speak_utterance"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE
-from espnet_ent.corpora.mini.plan import PlannedUtterance
+from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance, plan_corpus
 from espnet_ent.frames import samples_to_seconds
 
 IEMOCAP_ROOT = "IEMOCAP_mini"
@@ -51,6 +51,23 @@ class SpokenUtterance:
         return runs
 
 
+@dataclass(frozen=True)
+class Layout:
+    """How a mini corpus lies on disk.
+
+    Attributes:
+        plan: Its utterances, from a seed and a size.
+        audio_path: Where an utterance's wav file lies below the root.
+        write: Writes labels and transcripts below the root.
+        sample_rate: Of the wav files.
+    """
+
+    plan: Callable[[int, MiniSize], list[PlannedUtterance]]
+    audio_path: Callable[[PlannedUtterance], Path]
+    write: Callable[[Path, Sequence[SpokenUtterance]], None]
+    sample_rate: int
+
+
 def audio_path(planned: PlannedUtterance) -> Path:
     """Where an utterance's wav file lies below the corpus root."""
     if len(planned.group) == 2:
@@ -75,7 +92,7 @@ def write_iemocap(root: Path, spoken: Sequence[SpokenUtterance]) -> None:
             start, end = clock, clock + turn.duration
             clock = end + _TURN_GAP
             evaluation += _evaluation_lines(turn.planned, start, end)
-            transcription.append(f"{turn.planned.utt_id} [{start:08.4f}-{end:08.4f}]: {_as_written(turn.planned.text)}")
+            transcription.append(f"{turn.planned.utt_id} [{start:08.4f}-{end:08.4f}]: {as_written(turn.planned.text)}")
         _write_lines(base / "EmoEvaluation" / f"{dialog}.txt", evaluation)
         _write_lines(base / "transcriptions" / f"{dialog}.txt", transcription)
 
@@ -92,9 +109,16 @@ def _evaluation_lines(planned: PlannedUtterance, start: float, end: float) -> li
     ]
 
 
-def _as_written(text: str) -> str:
+def as_written(text: str) -> str:
     """A command as a transcriber would write it."""
     return text[0].upper() + text[1:] + "."
+
+
+def write_iemocap_zed(root: Path, spoken: Sequence[SpokenUtterance]) -> None:
+    """Write the labels and transcripts of the IEMOCAP-like and of both ZED-like parts."""
+    write_iemocap(root, [u for u in spoken if u.planned.group[0].startswith("Session")])
+    for part in ("ZED_mini_dev", "ZED_mini_test"):
+        write_zed(root, part, [u for u in spoken if u.planned.group[0] == part])
 
 
 def write_zed(root: Path, part: str, spoken: Sequence[SpokenUtterance]) -> None:
@@ -111,10 +135,13 @@ def write_zed(root: Path, part: str, spoken: Sequence[SpokenUtterance]) -> None:
                 for start, end, emotion in utterance.stretches()
                 if emotion != "neu"
             ],
-            "transcription": _as_written(planned.text),
+            "transcription": as_written(planned.text),
         }
     (root / part / "ZED.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+IEMOCAP_ZED = Layout(plan_corpus, audio_path, write_iemocap_zed, SAMPLE_RATE)

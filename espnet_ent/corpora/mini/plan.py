@@ -65,12 +65,22 @@ class PlannedUtterance:
         return " ".join(phrase.text for phrase in self.phrases)
 
 
-def plan_corpus(seed: int, size: MiniSize) -> list[PlannedUtterance]:
+def sentence_stream(seed: int) -> SentenceStream:
+    """The sentences of a seed, in the order in which corpora draw them."""
+    return SentenceStream(random.Random(f"{seed}/sentences"))
+
+
+def plan_corpus(seed: int, size: MiniSize, stream: SentenceStream | None = None) -> list[PlannedUtterance]:
     """All utterances of the IEMOCAP-like part and both ZED-like parts.
 
     Sessions and ZED-like parts share no sentence.
+
+    Args:
+        seed: Seed of speakers, labels and prosody.
+        size: How much to plan.
+        stream: Where sentences are drawn from; by default the one of the seed.
     """
-    stream = SentenceStream(random.Random(f"{seed}/sentences"))
+    stream = stream or sentence_stream(seed)
     planned = [
         utterance for session in range(1, NUM_SESSIONS + 1) for utterance in _plan_session(session, seed, size, stream)
     ]
@@ -96,7 +106,7 @@ def _plan_session(session: int, seed: int, size: MiniSize, stream: SentenceStrea
                 group=(f"Session{session}", dialog),
                 label=label,
                 speaker=speakers[sex],
-                phrases=_phrases_of_label(label, sentence, rng),
+                phrases=phrases_of_label(label, sentence, rng),
             )
         )
     return planned
@@ -110,21 +120,25 @@ def _script(size: MiniSize, stream: SentenceStream, rng: random.Random) -> list[
     """
     script = []
     for number in range(size.per_class):
-        sentence = stream.draw(_draw_num_phrases(rng))
+        sentence = stream.draw(draw_num_phrases(rng))
         script += [(label, sentence) for label in ("neu", "ang", "sad", ("hap", "exc")[number % 2])]
     labels = list(_UNUSED_LABELS)
     for number in range(size.unused_per_session):
-        script.append((labels[number % len(labels)], stream.draw(_draw_num_phrases(rng))))
+        script.append((labels[number % len(labels)], stream.draw(draw_num_phrases(rng))))
     rng.shuffle(script)
     return script
 
 
-def _draw_num_phrases(rng: random.Random) -> int:
+def draw_num_phrases(rng: random.Random) -> int:
+    """How many phrases a sentence has."""
     return rng.choices(list(_NUM_PHRASES), list(_NUM_PHRASES.values()))[0]
 
 
-def _phrases_of_label(label: str, sentence: Sentence, rng: random.Random) -> tuple[SpokenPhrase, ...]:
-    """Half of the emotional utterances are emotional only on a stretch, at either end, of half the phrases or more."""
+def phrases_of_label(label: str, sentence: Sentence, rng: random.Random) -> tuple[SpokenPhrase, ...]:
+    """Phrases of a sentence spoken with a label of IEMOCAP.
+
+    Half of the emotional utterances are emotional only on a stretch, at either end, of half the phrases or more.
+    """
     emotion = _UNUSED_LABELS.get(label, label)
     emotions = [emotion] * len(sentence)
     if emotion != "neu" and rng.random() < 0.5:

@@ -1,10 +1,16 @@
 # What the stages of ent.sh share; sourced by it, reads its options.
 # shellcheck shell=bash
-# shellcheck disable=SC2154  # ent.sh sets them
+# shellcheck disable=SC2034,SC2154  # variables are shared with ent.sh
+
+# is_tests_only: whether a trained model is to be scored and nothing is trained: test sets alone are prepared.
+is_tests_only() {
+    [ "${skip_train}" = true ] && [ -n "${trained_elsewhere}" ]
+}
 
 # runs N: whether stage N is asked for.
 runs() {
     local skipped=" ${skip_stages} "
+    ! is_tests_only || skipped+="2 4 5 "
     [ "${skip_data_prep}" = false ] || skipped+="1 2 3 4 5 "
     [ "${skip_train}" = false ] || skipped+="6 7 8 9 10 11 "
     [ "${skip_eval}" = false ] || skipped+="12 13 "
@@ -23,11 +29,26 @@ ent() {
     "${python}" -m "espnet_ent.bin.${command}" "$@"
 }
 
+# find_training_labels: sets labels_of_training, the set that baselines are made from, and the options of ent_score for
+# it; empty where a model is scored whose training data is not here.
+find_training_labels() {
+    labels_of_training=${data_feats}/${train_set}
+    [ "${mixing}" = false ] || labels_of_training=${datadir}/${source_train_set}
+    labels_options=(--train_utt2emo "${labels_of_training}/utt2emo")
+    if is_tests_only && [ ! -e "${labels_of_training}/utt2emo" ]; then
+        log "the labels of training are not here: no majority baseline"
+        labels_of_training="" labels_options=()
+    fi
+}
+
 # command_line: the command for RESULTS.md: what the results depend on, without which stages were run how.
 command_line() {
     local i option line=./run.sh
     for ((i = 0; i < ${#run_args[@]}; i += 2)); do
         option=${run_args[i]#--}
+        if is_tests_only && [ "${option//-/_}" = skip_train ]; then
+            line+=" --skip_train true"
+        fi
         case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | nfold_jobs | python) continue ;; esac
         [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
         [[ ${option} != @(folds|seeds) || -n ${run_args[i + 1]} ]] || continue # one run of many

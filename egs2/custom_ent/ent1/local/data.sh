@@ -35,7 +35,7 @@ nj=2
 . utils/parse_options.sh
 
 [ -n "${manifest}" ] || fail "no manifest is given; next: --local_data_opts \"--manifest FILE\", see README.md"
-options=(--out data)
+options=(--out "${ENT_DATADIR:-data}")
 for name in manifest manifest_format audio_root columns on_defects emotion_list label_map drop_labels missing_emotion \
     tags text_case speaker_from_id split_map allow_speaker_overlap dev_share test_share split_seed fs resample nj; do
     [ -z "${!name}" ] || options+=("--${name}" "${!name}")

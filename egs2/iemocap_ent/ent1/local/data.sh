@@ -8,14 +8,16 @@ set -euo pipefail
 
 # shellcheck disable=SC2034  # read by parse_options.sh
 help_message="Usage: $0 [--iemocap DIR (default: IEMOCAP in db.sh)] [--fold 1] [--tags strip|keep]
-    [--missing_transcripts error|exclude] [--protocol honest|paper]"
+    [--missing_transcripts error|exclude|keep] [--protocol honest|paper] [--published_counts true]"
 iemocap=${IEMOCAP:-}
 fold=1
 tags="strip"
 missing_transcripts="error"
 protocol="honest"
+published_counts=true
 . utils/parse_options.sh
 
 [ -n "${iemocap}" ] || fail "IEMOCAP is not set; next: set it in db.sh, or --local_data_opts \"--iemocap DIR\""
 "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus iemocap --root "${iemocap}" --fold "${fold}" --tags "${tags}" \
-    --missing_transcripts "${missing_transcripts}" --protocol "${protocol}" --out "${ENT_DATADIR:-data}"
+    --missing_transcripts "${missing_transcripts}" --protocol "${protocol}" --published_counts "${published_counts}" \
+    --out "${ENT_DATADIR:-data}"

@@ -12,7 +12,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 _TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-_OPTIONS = set(re.findall(r"^([a-z]\w*)=", (ROOT / "egs2/TEMPLATE/ent1/ent.sh").read_text(), flags=re.MULTILINE))
+_OPTIONS = {
+    name
+    for script in (ROOT / "egs2/TEMPLATE/ent1/ent.sh", *ROOT.glob("egs2/*/ent1/run.sh"))
+    for name in re.findall(r"^([a-z]\w*)=", script.read_text(), flags=re.MULTILINE)
+}
 _DOCUMENTS = sorted(
     path
     for pattern in ("*.md", "docs/**/*.md", "egs2/*/ent1/README.md")

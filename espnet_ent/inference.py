@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 import yaml
 from torch import Tensor
 
-from espnet_ent.data.audio import read_audio
+from espnet_ent.data.audio import audio_info, read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
 from espnet_ent.data.words import group_words
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError
@@ -146,14 +147,24 @@ class EmotionTranscriber:
         """Transcribe one recording.
 
         Args:
-            audio: A path, resampled where needed, or float32 samples (N,) at the model's rate.
+            audio: A path, resampled where needed (with a warning where its rate is below the model's), or float32
+                samples (N,) at the model's rate.
 
         Raises:
             AudioError: If the file can't be read.
         """
         if isinstance(audio, (str, Path)):
+            self._warn_of_rate(audio)
             audio = read_audio(str(audio), self.grid.sample_rate, resample=True)
         return self.transcribe(audio)
+
+    def _warn_of_rate(self, path: str | Path) -> None:
+        rate, wanted = audio_info(path).sample_rate, self.grid.sample_rate
+        if rate < wanted:
+            logging.warning(
+                f"{path}: {rate} Hz is below the model's {wanted} Hz; nothing above {rate // 2} Hz is in it, and the "
+                "model has learned from speech where something is"
+            )
 
     @torch.no_grad()
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:

@@ -78,6 +78,16 @@ def test_files_of_another_rate_are_resampled(transcriber, tmp_path):
     assert transcriber(tmp_path / "a.wav").duration == pytest.approx(1.0, abs=1e-3)
 
 
+def test_telephone_speech_is_transcribed_with_a_warning(transcriber, tmp_path, caplog):
+    import soundfile
+
+    for rate in (8000, 16000):
+        soundfile.write(tmp_path / f"{rate}.wav", noise(rate), rate)
+        assert transcriber(tmp_path / f"{rate}.wav").duration == pytest.approx(1.0, abs=1e-3)
+    (warning,) = caplog.records
+    assert warning.getMessage().startswith(f"{tmp_path}/8000.wav: 8000 Hz is below the model's 16000 Hz")
+
+
 @pytest.mark.parametrize(
     "samples",
     [np.zeros(8000, np.int16), np.zeros((8000, 2), np.float32), np.zeros(0, np.float32), np.full(800, np.nan)],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from espnet_ent.corpora.label_map import read_label_map
 from espnet_ent.corpora.manifest import Manifest, read_manifest
 from espnet_ent.corpora.manifest_columns import nearest
 from espnet_ent.corpora.manifest_entries import Entry, read_entries
-from espnet_ent.corpora.reading import CorpusReading, CorpusUtterance, Exclusion
+from espnet_ent.corpora.reading import UNKNOWN_SESSION, CorpusReading, CorpusUtterance, Exclusion
 from espnet_ent.corpora.splitting import PARTS, SplitItem, disjoint_split
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.data.tables import Defect
@@ -23,6 +23,8 @@ from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import DataError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.timeline import EmotionSegment, EmotionTimeline
+
+CORPUS = "custom"
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def read_custom(config: CustomConfig, progress: Progress = iter) -> CustomReadin
                 rates = f"expected {config.audio.sample_rate} Hz, got {each.facts.sample_rate} Hz"
                 log.add(each.entry.line, "wrong sample rate", f"{each.entry.audio}; {rates}")
     candidates = sized if config.on_defects == "error" else [s for s in sized if log.is_sound(s.entry.line)]
-    tied = check_leaks(candidates, log, config.splits.allow_speaker_overlap)
+    tied = [*check_leaks(candidates, log, config.splits.allow_speaker_overlap), *_same_place(candidates)]
     _warn_of_rates(facts, config.audio, log)
     excludable = config.on_defects == "exclude" and not log.num_fatal
     if log.num_errors and not excludable:
@@ -213,7 +215,7 @@ def _assemble(corpus: _Corpus, parts: Mapping[int, str], emotions: EmotionInvent
     used: dict[str, list[CorpusUtterance]] = {part: [] for part in names}
     excluded: dict[str, list[Exclusion]] = {part: [] for part in names}
     for entry in corpus.entries:
-        session = sessions.get(entry.session, 1)
+        session = sessions.get(entry.session, UNKNOWN_SESSION)
         if entry.line in parts:
             dialog = entry.dialog or entry.utt_id
             used[parts[entry.line]].append(CorpusUtterance(corpus.utterances[entry.line], session, dialog))
@@ -229,6 +231,7 @@ def _assemble(corpus: _Corpus, parts: Mapping[int, str], emotions: EmotionInvent
         lacking = [name for name in emotions.names if not counts[name]]
         if lacking:
             manifest.log.warn(f"no utterance of train is {' or '.join(lacking)}")
+    places = CORPUS if any(map(manifest.has_values, ("session", "dialog"))) else None
     seconds = dict.fromkeys(names, 0.0)
     for each in corpus.used:
         seconds[parts[each.entry.line]] += each.seconds
@@ -237,11 +240,23 @@ def _assemble(corpus: _Corpus, parts: Mapping[int, str], emotions: EmotionInvent
         len(corpus.entries),
         tuple(manifest.log.defects),
         0,
-        {part: CorpusReading(tuple(used[part]), tuple(excluded[part])) for part in names},
+        {part: CorpusReading(tuple(used[part]), tuple(excluded[part]), places) for part in names},
         seconds,
         emotions,
         has_emotions,
     )
+
+
+def _same_place(candidates: Sequence[Sized]) -> Iterator[tuple[int, int]]:
+    """Pairs of lines with the same session, and with the same dialog: parts must not share these."""
+    last: dict[tuple[str, str], int] = {}
+    for each in candidates:
+        for kind in ("session", "dialog"):
+            name = getattr(each.entry, kind)
+            if name is not None:
+                if (kind, name) in last:
+                    yield last[kind, name], each.entry.line
+                last[kind, name] = each.entry.line
 
 
 def _session_numbers(entries: Sequence[Entry]) -> dict[str | None, int]:

@@ -13,6 +13,8 @@ from espnet_ent.data.datadir import write_tables
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import AudioError, DataError
 
+UNKNOWN_SESSION = 0
+
 
 @dataclass(frozen=True)
 class CorpusUtterance:
@@ -20,7 +22,7 @@ class CorpusUtterance:
 
     Attributes:
         utterance: The utterance.
-        session: Recording session, the unit of folds.
+        session: Recording session, the unit of folds; 0 where it is not known.
         dialog: Dialog, or the session again where a corpus has none.
     """
 
@@ -45,7 +47,7 @@ class CorpusReading:
     Attributes:
         used: Utterances of the data directories.
         excluded: The others.
-        corpus: Name of a corpus whose sessions and dialogs are known; None where they are not.
+        corpus: Name of a corpus whose sessions or dialogs are known; None where neither is.
     """
 
     used: tuple[CorpusUtterance, ...]
@@ -76,7 +78,7 @@ class CorpusReading:
     def write(self, directory: str | Path) -> None:
         """Write a data directory, with the exclusions beside it in ``excluded`` (``<utt> <reason>``).
 
-        Where sessions and dialogs are known, they are written to ``utt2session`` and ``utt2dialog``.
+        Where dialogs are known, they are written to ``utt2dialog``, and sessions to ``utt2session``.
 
         Raises:
             DataError: If no utterance is left.
@@ -95,7 +97,8 @@ class CorpusReading:
         used = sorted(self.used, key=lambda entry: entry.utterance.utt_id.encode())
         sessions = [f"{entry.utterance.utt_id} {self.corpus}-{entry.session}\n" for entry in used]
         dialogs = [f"{entry.utterance.utt_id} {self.corpus}-{entry.dialog}\n" for entry in used]
-        (root / "utt2session").write_text("".join(sessions), encoding="utf-8")
+        if all(entry.session != UNKNOWN_SESSION for entry in used):
+            (root / "utt2session").write_text("".join(sessions), encoding="utf-8")
         (root / "utt2dialog").write_text("".join(dialogs), encoding="utf-8")
 
     def summary(self) -> str:

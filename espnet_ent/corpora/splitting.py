@@ -106,7 +106,7 @@ def disjoint_split(
 
     Args:
         items: The utterances.
-        tied: Pairs of positions that must stay together (shared audio).
+        tied: Pairs of positions that must stay together (shared audio, session or dialog).
         shares: Share of the time (0 to 1) of the parts to make; ``train`` is the rest.
         seed: Seed of the assignments.
         where: What to name in an error.
@@ -122,7 +122,7 @@ def disjoint_split(
     if num_units <= len(shares):
         options = " or ".join(f"--{part}_share 0" for part in shares)
         raise DataError(
-            "too few speakers for parts without a common speaker",
+            "too few speakers (or sessions, or dialogs) for parts that share none",
             where=where,
             expected=f"at least {len(shares) + 1} (train {' '.join(shares)})",
             got=num_units,

@@ -429,13 +429,31 @@ def test_text_can_be_kept(tmp_path: Path) -> None:
         assert {u.text for u in utterances(read(manifest, **options)).values()} == {text}
 
 
-def test_sessions_and_dialogs_come_along(tmp_path: Path) -> None:
-    rows = sound_rows(tmp_path, 8, dialog="d1")
+def test_sessions_and_dialogs_come_along_and_stay_together(tmp_path: Path) -> None:
+    rows = sound_rows(tmp_path, 8)
     for row in rows:
         row["session"] = "room-b" if row["speaker"] < "c" else "room-a"
-    reading = read(write_tsv(tmp_path / "m.tsv", rows))
+        row["dialog"] = f"{row['session']}-1"
+    reading = read(write_tsv(tmp_path / "m.tsv", rows), test_share=0)
     found = {u.utterance.speaker: (u.session, u.dialog) for part in reading.sets.values() for u in part.used}
-    assert found == {"anna": (2, "d1"), "bert": (2, "d1"), "carl": (1, "d1"), "dora": (1, "d1")}
+    ours = {"room-b": (2, "room-b-1"), "room-a": (1, "room-a-1")}
+    assert found == {"anna": ours["room-b"], "bert": ours["room-b"], "carl": ours["room-a"], "dora": ours["room-a"]}
+    assert {part: len({u.session for u in one.used}) for part, one in reading.sets.items()} == {"train": 1, "dev": 1}
+    reading.sets["train"].write(tmp_path / "train")
+    assert {line.split()[1] for line in (tmp_path / "train/utt2session").read_text().splitlines()} < {
+        "custom-1",
+        "custom-2",
+    }
+
+
+def test_dialogs_without_sessions_are_written_alone(tmp_path: Path) -> None:
+    rows = sound_rows(tmp_path, 8)
+    for row in rows:
+        row["dialog"] = f"d-{row['speaker']}"
+    part = read(write_tsv(tmp_path / "m.tsv", rows)).sets["train"]
+    part.write(tmp_path / "train")
+    assert not (tmp_path / "train/utt2session").exists()
+    assert (tmp_path / "train/utt2dialog").read_text().splitlines()[0].split()[1].startswith("custom-d-")
 
 
 def few_speakers(root: Path) -> dict[str, Any]:
@@ -445,7 +463,10 @@ def few_speakers(root: Path) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (few_speakers, "m.tsv: too few speakers for parts without a common speaker; expected at least 3"),
+        (
+            few_speakers,
+            "m.tsv: too few speakers .* that share none; expected at least 3",
+        ),
         (
             lambda root: few_speakers(root) | {"dev_share": 1.0},
             "option --dev_share: not a share; expected 0 to 1; got 1",

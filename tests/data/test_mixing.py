@@ -16,7 +16,7 @@ from espnet_ent.data.datadir import read_data_dir, write_data_dir
 from espnet_ent.data.mixing import MixingConfig, join_recordings, mix_data_dir, plan_mixtures
 from espnet_ent.data.utterance import Utterance, WordSpan
 from espnet_ent.data.validate import validate_data_dir
-from espnet_ent.errors import ConfigError, DataError
+from espnet_ent.errors import AudioError, ConfigError, DataError
 from espnet_ent.labels import FOUR_EMOTIONS
 from tests.data.dirs import read_tree
 
@@ -196,3 +196,21 @@ def test_an_emotional_recording_without_words_has_no_span(tmp_path: Path) -> Non
     (mixture,) = read_data_dir(tmp_path / "mix")
     assert (mixture.text, mixture.emo_words) == ("B", ())
     assert [(s.start, s.end, s.label) for s in mixture.emo_segments] == [(0.1, 0.2, "hap")]
+
+
+def test_another_rate_is_an_error_or_converted_before_joining(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    utterances = []
+    for name, emotion in (("a", "hap"), ("b", "neu")):
+        soundfile.write(tmp_path / f"{name}.wav", 0.1 * rng.standard_normal(48000), 48000)
+        utterances.append(Utterance(name, "s", str(tmp_path / f"{name}.wav"), "LA", emotion))
+    write_data_dir(tmp_path / "data", utterances)
+    config = MixingConfig(shares={"emo_neu": 1.0}, match_loudness=False)
+    with pytest.raises(AudioError, match="wrong sample rate"):
+        mix_data_dir(tmp_path / "data", tmp_path / "mix", FOUR_EMOTIONS, config)
+    config = MixingConfig(shares={"emo_neu": 1.0}, match_loudness=False, resample=True)
+    assert mix_data_dir(tmp_path / "data", tmp_path / "mix", FOUR_EMOTIONS, config)
+    (mixture,) = read_data_dir(tmp_path / "mix")
+    assert (mixture.num_samples, len(read_audio(mixture.audio, RATE))) == (2 * RATE, 2 * RATE)
+    (segment,) = mixture.emo_segments
+    assert (segment.start, segment.end) == (0.0, 1.0)

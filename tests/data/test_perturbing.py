@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from espnet_ent.data.audio import read_audio
-from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.datadir import read_data_dir, write_data_dir
 from espnet_ent.data.perturbing import perturb_data_dir, perturb_speed
+from espnet_ent.data.utterance import Utterance
 from espnet_ent.data.validate import validate_data_dir
-from espnet_ent.errors import ConfigError
+from espnet_ent.errors import AudioError, ConfigError
 from tests.data.dirs import make_data_dir, read_tree
 
 
@@ -88,3 +90,16 @@ def test_the_number_of_jobs_changes_no_byte_and_a_finished_stage_is_left_alone(
 def test_impossible_factors(tmp_path: Path, factors: list[float]) -> None:
     with pytest.raises(ConfigError, match="speed factors"):
         perturb_data_dir(make_data_dir(tmp_path), tmp_path / "sp", factors)
+
+
+def test_another_rate_is_an_error_or_converted(tmp_path: Path) -> None:
+    tone = np.sin(2 * np.pi * 440 * np.arange(44100) / 44100)
+    soundfile.write(tmp_path / "a.wav", 0.3 * tone, 44100)
+    write_data_dir(tmp_path / "data", [Utterance("a", "s", str(tmp_path / "a.wav"), "LA", "hap")])
+    with pytest.raises(AudioError, match="wrong sample rate; expected 16000 Hz; got 44100 Hz"):
+        perturb_data_dir(tmp_path / "data", tmp_path / "sp", [0.9])
+    assert perturb_data_dir(tmp_path / "data", tmp_path / "sp", [0.9], resample=True)
+    (copy,) = read_data_dir(tmp_path / "sp")
+    samples = read_audio(copy.audio, 16000)
+    assert len(samples) == pytest.approx(16000 / 0.9, abs=2)
+    assert peak_frequency(samples) == pytest.approx(0.9 * 440, abs=2)

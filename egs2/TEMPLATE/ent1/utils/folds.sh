@@ -60,7 +60,7 @@ place_run() {
 run_one() {
     local limits=()
     [ "${nfold_jobs}" -eq 1 ] || limits=(--nj 1 --inference_nj 1)
-    log "stages $3 to $4 of ${1:+fold $1}${2:+ seed $2}"
+    log "stages $3 to $4 of${1:+ fold $1}${2:+ seed $2}"
     "$0" "${run_args[@]}" --folds "$1" --seeds "$2" --nfold_jobs 1 --stage "$3" --stop_stage "$4" "${limits[@]}"
 }
 

@@ -1,9 +1,9 @@
 """The plain implementation in stock PyTorch: every joint network spread out over the lattice.
 
-It does what the published ENT code does: B x T x (U + 1) x D activations for each joint network, torchaudio's transducer
-loss on all logits, and a Python loop over the utterances for the emotion lattice. It is the yardstick of all benchmarks
-and a numerical oracle, and is not to be made faster. ``checkpointed`` is the same in chunks of frames that the backward
-pass computes again: the memory that ten lines of stock PyTorch save.
+It does what the published ENT code does: B x T x (U + 1) x D activations for each joint network, torchaudio's
+transducer loss on all logits, and a Python loop over the utterances for the emotion lattice. It is the yardstick of all
+benchmarks and a numerical oracle, and is not to be made faster. ``checkpointed`` is the same in chunks of frames that
+the backward pass computes again: the memory that ten lines of stock PyTorch save.
 
 Dimensions: B batch, T encoder frames, U labels, D state and joint size, V vocabulary with blank = 0, E emotions.
 """

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.errors import ConfigError, LossInputError
-from espnet_ent.transducer.masks import padding_mask
+from espnet_ent.losses.fused_nodes import node_costs
 from espnet_ent.transducer.states import JointTerms
 
 MIXING_NODES = ("later", "diagonal")
-_VALUES_PER_BLOCK = 1 << 24  # of hidden values: 64 MiB in float32
 
 
 def check_mixing_nodes(mixing_nodes: str) -> None:
@@ -51,8 +49,7 @@ def lattice_interval_losses(
     """Sum over the intervals of an utterance of the mean of -log p(emotion of the interval) over its nodes.
 
     Each node belongs to one interval at most (see :meth:`LatticeIntervals.of_nodes`); an interval without nodes adds
-    nothing. Where the lattice is large, blocks of frames are computed again in the backward pass, so that memory does
-    not grow with T x U x J.
+    nothing. Blocks of nodes are computed again in the backward pass, so that memory does not grow with T x U x J.
 
     Args:
         terms: Emotion joint terms of B utterances.
@@ -74,37 +71,23 @@ def lattice_interval_losses(
     _check(terms, intervals)
     num_frames, num_columns = intervals.of_frame.size(1), intervals.of_column.size(1)
     terms = terms.trimmed(num_frames, num_columns)
-    encoder = terms.encoder.masked_fill(padding_mask(enc_lengths, terms.encoder).unsqueeze(-1), 0.0)
-    prediction = terms.prediction.masked_fill(padding_mask(label_lengths + 1, terms.prediction).unsqueeze(-1), 0.0)
-    step = max(1, _VALUES_PER_BLOCK // (encoder.size(0) * num_columns * encoder.size(2)))
-    sums = encoder.new_zeros(intervals.emotions.shape, dtype=torch.promote_types(encoder.dtype, torch.float32))
-    counts = torch.zeros_like(sums)
-    for start in range(0, num_frames, step):
-        frames = slice(start, start + step)
-        of_node = intervals.of_nodes(frames, mixing_nodes)
-        block = (encoder[:, frames], prediction, terms.weight, terms.bias, intervals.emotions, of_node)
-        in_one = step >= num_frames
-        sums = sums + (_block_sums(*block) if in_one else checkpoint(_block_sums, *block, use_reentrant=False))
-        counts = counts + _scatter(torch.ones_like(of_node, dtype=sums.dtype), of_node, counts.size(1))
-    return (sums / counts.clamp(min=1)).sum(dim=1)
-
-
-def _block_sums(
-    encoder: Tensor, prediction: Tensor, weight: Tensor, bias: Tensor, emotions: Tensor, of_node: Tensor
-) -> Tensor:
-    """Sums (B, K) of -log p over the nodes of each interval that lie in a block of frames."""
-    logits = JointTerms(encoder, prediction, weight, bias).logits()
-    log_probs = torch.log_softmax(logits, dim=-1, dtype=torch.promote_types(logits.dtype, torch.float32))
+    if terms.lattice_shape[2] == 1:
+        label_lengths = torch.zeros_like(label_lengths)
+    of_node = intervals.of_nodes(slice(0, num_frames), mixing_nodes)
     flat = of_node.clamp(min=0).flatten(1)
-    targets = emotions.gather(1, flat).clamp(min=0).view_as(of_node)
-    return _scatter(-log_probs.gather(-1, targets.unsqueeze(-1)).squeeze(-1), of_node, emotions.size(1))
-
-
-def _scatter(values: Tensor, of_node: Tensor, num_intervals: int) -> Tensor:
-    """Sums (B, K) of node values (B, T, U + 1) by interval; nodes of none are left out."""
-    kept = torch.where(of_node >= 0, values, values.new_zeros(())).flatten(1)
-    sums = values.new_zeros(len(values), num_intervals)
-    return sums.scatter_add(1, of_node.clamp(min=0).flatten(1), kept)
+    in_one = (of_node >= 0).flatten(1)
+    dtype = torch.promote_types(terms.encoder.dtype, torch.float32)
+    counts = torch.zeros(intervals.emotions.shape, dtype=dtype, device=flat.device)
+    counts.scatter_add_(1, flat, in_one.to(dtype))
+    weights = torch.where(in_one, counts.gather(1, flat).clamp(min=1).reciprocal(), 0.0)
+    targets = intervals.emotions.gather(1, flat).clamp(min=0)
+    return node_costs(
+        terms,
+        targets.view_as(of_node),
+        weights.view_as(of_node),
+        enc_lengths.tolist(),
+        (label_lengths + 1).tolist(),
+    )
 
 
 def _check(terms: JointTerms, intervals: LatticeIntervals) -> None:

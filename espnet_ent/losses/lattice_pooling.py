@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from espnet_ent.errors import ConfigError, LossInputError
+from espnet_ent.losses.lattice_cells import LatticeCells
 from espnet_ent.transducer.states import JointTerms
 
 POOLINGS = ("node", "frame", "token")
 NEUTRAL_TERMS = ("reference", "separating", "none")
-_NODES_PER_BLOCK = 8192
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,12 @@ def lattice_pooling_losses(
     check_lattice_pooling(pooling, neutral_term, probability_floor)
     labels = _checked(terms, emotions, enc_lengths, label_lengths, neutral_index)
     num_frames, num_columns = enc_lengths.tolist(), (label_lengths + 1).tolist()
-    nodes: list[Tensor] = []
-    for b, label in enumerate(labels):
-        log_probs = _label_and_neutral(terms, b, num_frames[b], num_columns[b], (label, neutral_index))
-        nodes.append(_extreme_nodes(log_probs, label == neutral_index, neutral_term))
+    with torch.autocast(terms.encoder.device.type, enabled=False):
+        log_probs = _label_and_neutral(terms, num_frames, num_columns, labels, neutral_index)
+    nodes = [
+        _extreme_nodes(values, label == neutral_index, neutral_term)
+        for values, label in zip(log_probs, labels, strict=True)
+    ]
     picks = [
         _Pick(b, node // num_columns[b], node % num_columns[b], emotion)
         for b, pair in enumerate(torch.stack(nodes).tolist())
@@ -152,16 +154,16 @@ def _checked(
 
 @torch.no_grad()
 def _label_and_neutral(
-    terms: JointTerms, b: int, num_frames: int, num_columns: int, emotions: tuple[int, int]
-) -> Tensor:
-    """Log probabilities (T, U + 1, 2) of two emotions on one utterance's valid nodes."""
-    index = torch.tensor(emotions, device=terms.encoder.device)
-    step = max(1, _NODES_PER_BLOCK // num_columns)
-    blocks = [
-        terms.block_logits(b, slice(start, min(start + step, num_frames)), num_columns)
-        for start in range(0, num_frames, step)
-    ]
-    return torch.cat([_log_softmax(block).index_select(-1, index) for block in blocks])
+    terms: JointTerms, num_frames: list[int], num_columns: list[int], labels: list[int], neutral_index: int
+) -> list[Tensor]:
+    """Log probabilities (T (U + 1), 2) of the label and of neutral on each utterance's valid nodes."""
+    cells = LatticeCells([terms], num_frames, num_columns)
+    parts: list[list[Tensor]] = [[] for _ in labels]
+    for block in cells.blocks():
+        log_probs = torch.log_softmax(cells.block_logits(block), dim=-1)
+        index = torch.tensor((labels[block.utterance], neutral_index), device=log_probs.device)
+        parts[block.utterance].append(log_probs.index_select(-1, index))
+    return [torch.cat(blocks) for blocks in parts]
 
 
 def _extreme_nodes(log_probs: Tensor, is_neutral: bool, neutral_term: str) -> Tensor:

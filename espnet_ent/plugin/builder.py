@@ -68,6 +68,7 @@ DEFAULTS: dict[str, str | None] = {
 """What a component is when a configuration does not name it; None leaves it out."""
 
 _MODEL_OPTIONS = ("emotion_layer_mix", "extract_feats_in_collect_stats")  # the second is read by ESPnet's task
+_BOUNDED = ("emotion_smoothing", "occupancy_eps")  # in [0, 1)
 _FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
 
 
@@ -176,11 +177,14 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
     for key in values:
         if key.endswith("_weight"):
             values[key] = _number_below(float("inf"), "weight", key, values[key])
-        elif key == "emotion_smoothing":
-            values[key] = _number_below(1.0, "label smoothing", key, values[key])
+        elif key in _BOUNDED:
+            values[key] = _number_below(1.0, key.replace("_", " "), key, values[key])
+        elif key == "fastemit":
+            values[key] = _number_below(float("inf"), key, key, values[key])
     losses = LossConfig(**values)
     check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
     check_mixing_nodes(losses.mixing_nodes)
+    losses.of_transducer.check()
     return losses
 
 

@@ -20,7 +20,7 @@ from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
-from espnet_ent.losses.transducer import transducer_loss
+from espnet_ent.losses.transducer import TransducerLossConfig, transducer_loss
 from espnet_ent.plugin.encoders import FeatureEncoder
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
@@ -41,6 +41,9 @@ class LossConfig:
         neutral_term: ``reference | separating | none``.
         mixing_nodes: ``later | diagonal``; for data with emotion intervals.
         emotion_smoothing: Label smoothing of the utterance head's cross entropy, in [0, 1).
+        transducer_backend: ``fused | torchaudio``.
+        occupancy_eps: Posterior up to which a lattice node gets no gradient of the transducer loss; 0 is exact.
+        fastemit: Weight of FastEmit regularisation.
     """
 
     transducer_weight: float = 0.5
@@ -52,6 +55,14 @@ class LossConfig:
     neutral_term: str = "reference"
     mixing_nodes: str = "later"
     emotion_smoothing: float = 0.0
+    transducer_backend: str = "fused"
+    occupancy_eps: float = 0.0
+    fastemit: float = 0.0
+
+    @property
+    def of_transducer(self) -> TransducerLossConfig:
+        """How the transducer loss is computed."""
+        return TransducerLossConfig(self.transducer_backend, self.occupancy_eps, self.fastemit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +235,9 @@ class ESPnetENTModel(AbsESPnetModel):
         losses = {}
         if self.losses.transducer_weight > 0:
             terms = self.transducer.joint_terms(enc, states)
-            losses["transducer"] = transducer_loss(terms, text, enc.lengths, text_lengths, utt_ids=utt_id)
+            losses["transducer"] = transducer_loss(
+                terms, text, enc.lengths, text_lengths, utt_ids=utt_id, config=self.losses.of_transducer
+            )
         if self.losses.lm_weight > 0:
             losses["lm"] = language_model_loss(self.transducer.lm_logits(states), text, text_lengths)
         if self.ctc is not None:

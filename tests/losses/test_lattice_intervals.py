@@ -8,7 +8,7 @@ from torch import Tensor
 
 from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.errors import ConfigError, LossInputError
-from espnet_ent.losses import lattice_intervals as module
+from espnet_ent.losses import lattice_cells
 from espnet_ent.losses.lattice_intervals import MIXING_NODES, lattice_interval_loss, lattice_interval_losses
 from espnet_ent.transducer.states import JointTerms
 
@@ -69,7 +69,7 @@ def leaves(terms: JointTerms) -> tuple[Tensor, ...]:
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("block", [1 << 24, 1, 200])
 def test_values_and_gradients_equal_those_of_loops(mixing_nodes, seed, block, monkeypatch):
-    monkeypatch.setattr(module, "_VALUES_PER_BLOCK", block)
+    monkeypatch.setattr(lattice_cells, "_VALUES_OF_A_BLOCK", block)
     case = make_case(seed)
     losses = lattice_interval_losses(*case, mixing_nodes)
     expected = by_loops(case, mixing_nodes)

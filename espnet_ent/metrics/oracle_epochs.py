@@ -86,11 +86,14 @@ def best_epochs(epochs: Mapping[int, SetCounts]) -> dict[str, int]:
     """The best epoch for each metric of the system; of equal ones the earliest.
 
     Raises:
-        ScoringError: If there is no epoch.
+        ScoringError: If there is no epoch, or epochs differ in what is scored.
     """
     if not epochs:
         raise ScoringError("no epoch to choose from")
     rates = {epoch: figures(epochs[epoch])[SYSTEM] for epoch in sorted(epochs)}
+    if len({frozenset(one) for one in rates.values()}) > 1:
+        told = ", ".join(f"{' '.join(one)} at epoch {epoch}" for epoch, one in rates.items())
+        raise ScoringError("epochs differ in what is scored", got=told)
     return {
         metric: min(rates, key=lambda epoch: -rates[epoch][metric] if is_higher_better else rates[epoch][metric])
         for metric, is_higher_better in HIGHER_IS_BETTER.items()

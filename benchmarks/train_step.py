@@ -1,9 +1,9 @@
 """Joint networks and losses, forward and backward: time, memory, and the distance to what arithmetic allows.
 
-Everything runs on one thread; the implementations take turns in one process, and ratios are those of paired runs. Memory
-is the growth of the peak over one step, in a process of its own. The limit of a case is the time of the matrix products that
-nobody can avoid (projections; output layers over valid nodes forwards, and twice over occupied nodes backwards), plus one
-tanh over the valid nodes of each joint network, measured in the same process.
+Everything runs on one thread; the implementations take turns in one process, and ratios are those of paired runs.
+Memory is the growth of the peak over one step, in a process of its own. The limit of a case is the time of the matrix
+products that nobody can avoid (projections; output layers over valid nodes forwards, and twice over occupied nodes
+backwards), plus one tanh over the valid nodes of each joint network, measured in the same process.
 """
 
 from __future__ import annotations
@@ -15,14 +15,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from benchmarks.dense import Batch, Case, Heads, dense_losses, make_batch
-from espnet_ent.losses.lattice_cells import LatticeCells
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss
 from espnet_ent.transducer.states import JointTerms
@@ -174,9 +173,8 @@ def _limit(heads: Heads, batch: Batch, occupied: float, device: str) -> float:
 
 def peak_memory(case: Case, name: str) -> float | None:
     """MiB by which one step raises the peak of a fresh process; None if it ran out of memory."""
-    index = [*CASES, *LARGE].index(case)
     environment = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "131072", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "benchmarks.train_step", str(index), name]
+    command = [sys.executable, "-m", "benchmarks.train_step", json.dumps(asdict(case)), name]
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     return float(json.loads(ended.stdout)) if ended.returncode == 0 else None
 
@@ -186,9 +184,8 @@ def _resident(field: str) -> int:
     return int(line.split()[1])  # KiB
 
 
-def _main(index: int, name: str) -> None:
+def _main(case: Case, name: str) -> None:
     torch.set_num_threads(1)
-    case = [*CASES, *LARGE][index]
     small = Case("warm-up", 4, 2, case.vocab_size, case.size, is_factorized=case.is_factorized)
     step(name, *make(small))  # libraries are loaded and loops are compiled
     heads, batch = make(case)
@@ -199,7 +196,5 @@ def _main(index: int, name: str) -> None:
 
 
 if __name__ == "__main__":
-    _main(int(sys.argv[1]), sys.argv[2])
-
-
-__all__ = ["CASES", "LARGE", "LatticeCells", "Timing", "agreement", "measure", "peak_memory"]
+    fields = json.loads(sys.argv[1])
+    _main(Case(**{**fields, "lengths": tuple(fields["lengths"])}), sys.argv[2])

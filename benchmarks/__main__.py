@@ -18,8 +18,8 @@ from espnet_ent.report.document import Block, Heading, Paragraph, Table, render_
 
 _OUT = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 _TIME_NOTE = (
-    "Forward and backward pass of the joint networks, the transducer loss and lattice max pooling; {runs} runs in turns "
-    "after one to warm up: median (least-most) in ms, and ratios of paired runs to dense. dense: the plain "
+    "Forward and backward pass of the joint networks, the transducer loss and lattice max pooling; {runs} runs in "
+    "turns after one to warm up: median (least-most) in ms, and ratios of paired runs to dense. dense: the plain "
     "implementation (benchmarks/dense.py); checkpointed: the same in 8 chunks of frames, computed again in the backward "
     f"pass; fused: this package, exact; sparse: occupancy_eps {SPARSE:g}. limit: time of fused / sparse over that of the "
     "matrix products that are unavoidable and one tanh a node (torch.tanh; ours is a product and a reciprocal, so that "

@@ -20,15 +20,15 @@ _OUT = Path(__file__).parents[1] / "docs" / "BENCHMARKS.md"
 _TIME_NOTE = (
     "Forward and backward pass of the joint networks, the transducer loss and lattice max pooling; {runs} runs in "
     "turns after one to warm up: median (least-most) in ms, and ratios of paired runs to dense. dense: the plain "
-    "implementation (benchmarks/dense.py); checkpointed: the same in 8 chunks of frames, computed again in the backward "
-    f"pass; fused: this package, exact; sparse: occupancy_eps {SPARSE:g}. limit: time of fused / sparse over that of the "
-    "matrix products that are unavoidable and one tanh a node (torch.tanh; ours is a product and a reciprocal, so that "
-    "figures below 1 are possible). occupied: share of the nodes that get a gradient."
+    "implementation (benchmarks/dense.py); checkpointed: the same in 8 chunks of frames, computed again in the "
+    f"backward pass; fused: this package, exact; sparse: occupancy_eps {SPARSE:g}. limit: time of fused / sparse over "
+    "that of the matrix products that are unavoidable and one tanh a node (torch.tanh; ours is a product and a "
+    "reciprocal, so that figures below 1 are possible). occupied: share of the nodes that get a gradient."
 )
 _AGREEMENT_NOTE = (
-    "Relative difference of the losses from dense, and the largest difference of a gradient by the largest value in it. "
-    "The recursion of dense is torchaudio's in float32, ours is in float64: these are errors of dense (tests/losses "
-    "compare ours with a float64 recursion)."
+    "Relative difference of the losses from dense, and the largest difference of a gradient by the largest value in "
+    "it. The recursion of dense is torchaudio's in float32, ours is in float64: these are errors of dense "
+    "(tests/losses compare ours with a float64 recursion)."
 )
 
 

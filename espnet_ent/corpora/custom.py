@@ -83,8 +83,9 @@ class CustomReading:
         """One line for each part: found, used by class, excluded by reason, speakers, hours."""
         lines = {}
         for part, reading in self.sets.items():
-            speakers = len({entry.utterance.speaker for entry in reading.used})
-            lines[part] = f"{_summary(reading)}; {speakers} speakers, {self.seconds[part] / 3600:.2f} h"
+            number = len({entry.utterance.speaker for entry in reading.used})
+            speakers = f"{number} speaker{'' if number == 1 else 's'}"
+            lines[part] = f"{_summary(reading)}; {speakers}, {self.seconds[part] / 3600:.2f} h"
         return lines
 
 

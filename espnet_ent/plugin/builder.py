@@ -132,6 +132,17 @@ def _make_branch(
     return module
 
 
+def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
+    """Time grid of the encoder that a configuration describes.
+
+    Raises:
+        ConfigError: As :func:`build_model`.
+    """
+    sample_rate = int(config.get("fs") or 16000)
+    name, conf = _chosen(config, "encoder")
+    return FrameGrid(sample_rate, _make(config, "frontend", fs=sample_rate).hop_length * subsampling_factor(name, conf))
+
+
 def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
@@ -139,13 +150,12 @@ def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_f
     if _FLASH_ATTENTION in parameters_of(REGISTRY["encoder"][name]):
         conf.setdefault(_FLASH_ATTENTION, False)
     encoder = _make({"encoder": name, "encoder_conf": conf}, "encoder", input_size=frontend.output_size())
-    grid = FrameGrid(sample_rate, frontend.hop_length * subsampling_factor(name, conf))
     return FeatureEncoder(
         frontend=frontend,
         specaug=_make(config, "specaug"),
         normalize=_build_normalize(config, frontend.output_size(), weights_follow),
         encoder=encoder,
-        grid=grid,
+        grid=frame_grid(config),
         emotion_layer_mix=emotion_layer_mix,
     )
 

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from espnet2.tasks.abs_task import AbsTask, optim_classes, scheduler_classes
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.iterators.sequence_iter_factory import SequenceIterFactory
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes, scheduler_classes
 from espnet2.train.class_choices import ClassChoices
 from espnet2.train.distributed_utils import get_rank
 from espnet2.utils.nested_dict_action import NestedDictAction
@@ -24,6 +26,7 @@ from espnet_ent.plugin.checkpoints import RESUME, check_fit, read_checkpoint
 from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
 from espnet_ent.plugin.inputs import check_inputs
+from espnet_ent.plugin.lattice_batches import lattice_batches
 from espnet_ent.plugin.locking import exclusive
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
 from espnet_ent.plugin.options import StrictParser
@@ -95,6 +98,19 @@ class ENTTask(AbsTask):
             default=False,
             help="keep the parameters of every epoch, not only of the best; averages are of the best all the same",
         )
+        group.add_argument(
+            "--lattice_bins",
+            type=int,
+            default=0,
+            help="batches of at most so many nodes of the alignment lattice, frames x (labels + 1), in place of "
+            "batch_type; 0: by batch_type",
+        )
+        group.add_argument(
+            "--skip_too_large",
+            type=str2bool,
+            default=False,
+            help="leave out utterances that have more nodes than lattice_bins",
+        )
         for choices in cls.class_choices_list:
             choices.add_arguments(group)
 
@@ -155,6 +171,35 @@ class ENTTask(AbsTask):
             build_tokenizer(args.token_type, args.bpemodel, tokens.symbols),
             EmotionInventory.from_config(args.emotion_list),
             args.fs,
+        )
+
+    @classmethod
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """ESPnet's, or batches bounded by the lattice where ``lattice_bins`` says so.
+
+        With several processes, validation goes by ``batch_type``: whole batches can't be shared out without leaving
+        some out.
+        """
+        is_ours = mode == "train" or (mode == "valid" and not iter_options.distributed)
+        if not args.lattice_bins or not is_ours or args.collect_stats:
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        batches = lattice_batches(args, iter_options.shape_files, mode)[: iter_options.num_batches]
+        if iter_options.distributed:
+            # Whole batches go to the ranks in turn: each rank's step is bounded, and all ranks take equally many.
+            ranks, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
+            batches = batches[: len(batches) // ranks * ranks][rank::ranks] or batches[:1]
+        return SequenceIterFactory(
+            dataset=cls.build_dataset(args, iter_options, {utt_id for batch in batches for utt_id in batch}),
+            batches=batches,
+            seed=args.seed,
+            num_iters_per_epoch=iter_options.num_iters_per_epoch,
+            shuffle=iter_options.train,
+            shuffle_within_batch=args.shuffle_within_batch,
+            num_workers=args.num_workers,
+            collate_fn=iter_options.collate_fn,
+            pin_memory=args.ngpu > 0,
         )
 
     @classmethod
@@ -222,6 +267,10 @@ def _check_options(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if min(value, default=0) < 1 if isinstance(value, list) else value < 1:
             raise ConfigError("not positive", where=f"option {name}", expected="1 or more", got=value)
+    if args.lattice_bins < 0:
+        raise ConfigError("negative", where="option lattice_bins", expected="0 or more", got=args.lattice_bins)
+    if args.skip_too_large and not args.lattice_bins:
+        raise ConfigError("option skip_too_large needs lattice_bins", got="lattice_bins 0")
 
 
 def _check_resume(args: argparse.Namespace, model: torch.nn.Module) -> None:

@@ -61,7 +61,6 @@ class _NodeCosts(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
         cells = ctx.cells
-        cells.reset()
         for block in cells.blocks():
             node = (block.utterance, slice(block.start, block.stop), slice(block.num_columns))
             weight = (ctx.weights[node].flatten() * d_costs[block.utterance]).to(cells.dtype)

@@ -94,7 +94,6 @@ class _FusedTransducer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
         cells, (blank, label) = ctx.cells, ctx.arcs
-        cells.reset()
         occupancy = blank + label
         passed = ~(occupancy <= ctx.options.occupancy_eps)  # true where it is not a number
         b, t, u = passed.nonzero(as_tuple=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 from espnet_ent.transducer.masks import padding_mask
 from espnet_ent.transducer.states import JointTerms
 
-_VALUES_OF_A_BLOCK = 1 << 20
+_VALUES_OF_A_BLOCK = 1 << 19
 _LANES = 16  # matrix products are about twice as fast where the width is a multiple of it
 _LARGEST_SUM = {torch.float32: 40.0, torch.float64: 300.0}  # of |e| + |p|; exp(2 x) is finite far beyond
 
@@ -86,8 +86,8 @@ class LatticeCells:
         self.num_outputs = sum(head.num_outputs for head in self.heads)
         self.column_of_output = torch.cat(
             [torch.arange(head.num_outputs) + start for head, start in zip(self.heads, starts, strict=False)]
-        ).to(self.heads[0].encoder.device)
-        self.dtype = self.heads[0].encoder.dtype
+        ).to(self.heads[0].left.device)
+        self.dtype = self.heads[0].left.dtype
         widest = max(self.width, *(head.joint_size for head in self.heads), 1)
         self.rows_of_a_block = max(1, _VALUES_OF_A_BLOCK // widest)
 
@@ -107,7 +107,7 @@ class LatticeCells:
 
     def nodes_of(self, block: Block, kept: Tensor) -> Nodes:
         """The nodes of a block, in the order of its rows, for which ``kept`` (R,) is true."""
-        device = self.heads[0].encoder.device
+        device = self.heads[0].left.device
         t = torch.arange(block.start, block.stop, device=device).repeat_interleave(block.num_columns)
         u = torch.arange(block.num_columns, device=device).repeat(block.stop - block.start)
         t, u = t[kept], u[kept]
@@ -130,17 +130,12 @@ class LatticeCells:
         for head, values, columns in zip(self.heads, hidden, self.slices, strict=True):
             head.accumulate(nodes, values, d_logits[:, columns])
 
-    def reset(self) -> None:
-        """Forget what was accumulated."""
-        for head in self.heads:
-            head.sums = None
-
     def gradients(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
-        """For each head the sums over all accumulated nodes: by encoder, prediction, weight and bias."""
+        """For each head the sums over all accumulated nodes: by encoder, prediction, weight and bias; starts anew."""
         return [head.gradients() for head in self.heads]
 
     def _room(self, num_rows: int) -> Tensor:
-        return torch.empty(num_rows, self.width, dtype=self.dtype, device=self.heads[0].encoder.device)
+        return torch.empty(num_rows, self.width, dtype=self.dtype, device=self.heads[0].left.device)
 
 
 class _Head:
@@ -151,8 +146,8 @@ class _Head:
     ) -> None:
         dtype = torch.promote_types(terms.encoder.dtype, torch.float32)
         self.matmul_dtype = matmul_dtype
-        self.encoder = _clean(terms.encoder, num_frames).to(dtype)
-        self.prediction = _clean(terms.prediction, num_columns).to(dtype)
+        left = _clean(terms.encoder, num_frames).to(dtype)
+        right = _clean(terms.prediction, num_columns).to(dtype)
         self.num_outputs, self.joint_size = terms.weight.shape
         self.width = 1 if self.num_outputs == 1 else -(-self.num_outputs // _LANES) * _LANES
         weight = terms.weight.to(dtype)
@@ -161,15 +156,15 @@ class _Head:
         padded = weight.new_zeros(self.width, self.joint_size)
         padded[: self.num_outputs] = weight
         self.weight = padded
-        largest = self.encoder.abs().amax() + self.prediction.abs().amax()
+        largest = left.abs().amax() + right.abs().amax()
         self.is_separable = bool(largest < _LARGEST_SUM[dtype]) and matmul_dtype is None
         if self.is_separable:
-            self.left, self.right = (2 * self.encoder).exp_(), (2 * self.prediction).exp_()
+            self.left, self.right = left.mul_(2).exp_(), right.mul_(2).exp_()
             self.one = weight.new_ones(())
             # b + W (1 - 2 r) = (b + W 1) - 2 W r
             self.bias, self.projection = bias + padded.sum(dim=1), (-2 * padded).t().contiguous()
         else:
-            self.left, self.right = self.encoder, self.prediction
+            self.left, self.right = left, right
             self.bias, self.projection = bias, padded.t().contiguous()
         self.sums: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
@@ -197,8 +192,8 @@ class _Head:
     def accumulate(self, nodes: Nodes, hidden: Tensor, d_logits: Tensor) -> None:
         if self.sums is None:
             self.sums = (
-                torch.zeros_like(self.encoder).flatten(0, 1),
-                torch.zeros_like(self.prediction).flatten(0, 1),
+                torch.zeros_like(self.left).flatten(0, 1),
+                torch.zeros_like(self.right).flatten(0, 1),
                 torch.zeros_like(self.weight),
                 torch.zeros_like(self.weight[:, 0]),
             )
@@ -215,25 +210,27 @@ class _Head:
             d_hidden.mul_(torch.addcmul(hidden, hidden, hidden, value=-1))
         else:
             d_hidden.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1))
-        d_encoder.index_add_(0, nodes.b * self.encoder.size(1) + nodes.t, d_hidden)
-        d_prediction.index_add_(0, nodes.b * self.prediction.size(1) + nodes.u, d_hidden)
+        d_encoder.index_add_(0, nodes.b * self.left.size(1) + nodes.t, d_hidden)
+        d_prediction.index_add_(0, nodes.b * self.right.size(1) + nodes.u, d_hidden)
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if self.sums is None:
-            zeros = (self.encoder, self.prediction, self.weight[: self.num_outputs], self.bias[: self.num_outputs])
+            zeros = (self.left, self.right, self.weight[: self.num_outputs], self.bias[: self.num_outputs])
             return tuple(map(torch.zeros_like, zeros))
         d_encoder, d_prediction, d_weight, d_bias = self.sums
         d_weight, d_bias = d_weight[: self.num_outputs], d_bias[: self.num_outputs]
         if self.is_separable:
-            d_encoder, d_prediction = d_encoder * 4, d_prediction * 4
+            d_encoder.mul_(4)
+            d_prediction.mul_(4)
             d_weight = d_bias.unsqueeze(1) - 2 * d_weight
-        return d_encoder.view_as(self.encoder), d_prediction.view_as(self.prediction), d_weight, d_bias
+        self.sums = None
+        return d_encoder.view_as(self.left), d_prediction.view_as(self.right), d_weight, d_bias
 
 
 def _clean(values: Tensor, lengths: list[int]) -> Tensor:
     """Values (B, N, J) with zeros beyond the lengths, whatever is there."""
     mask = padding_mask(torch.tensor(lengths), values)
-    return values.detach().masked_fill(mask.unsqueeze(-1), 0.0)
+    return values.detach().masked_fill(mask.unsqueeze(-1), 0.0)  # a copy
 
 
 def _half_product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.demo_step import demo_table
 from benchmarks.dense import Case
-from benchmarks.scaling import scaling_table
+from benchmarks.scaling import audio_table, scaling_table
 from benchmarks.train_step import CASES, LARGE, SPARSE, Timing, agreement, measure, peak_memory
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.report.document import Block, Heading, Paragraph, Table, render_markdown, render_terminal
@@ -99,6 +100,18 @@ def blocks(num_runs: int) -> Iterator[Block]:
     yield Heading("Growth with the size of the lattice")
     yield scaling_table(num_runs)
     yield Paragraph("Time and peak memory of fused with one size doubled at a time, FENT, V = 31, D = 768.")
+    yield Heading("Memory by the length of the audio")
+    yield audio_table()
+    yield Paragraph(
+        "One utterance, joint networks and losses alone, FENT, V = 31, D = 768, 25 encoder frames and 15 characters a "
+        "second. --lattice_bins bounds the sum of the nodes of a batch."
+    )
+    yield Heading("A training step of make demo")
+    yield demo_table(num_runs)
+    yield Paragraph(
+        "12 utterances of 2.2 to 3.6 s, forward and backward pass of everything, one thread; joints + losses: what is "
+        "left after a step without them is taken away."
+    )
 
 
 def _processor() -> str:

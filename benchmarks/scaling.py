@@ -34,3 +34,15 @@ def scaling_table(num_runs: int) -> Table:
         told = "-" if memory is None else f"{memory:.0f}"
         rows.append((case.name, str(cells), f"{1000 * statistics.median(seconds[1:]):.0f}", told))
     return Table(("case", "nodes", "ms", "MiB"), tuple(rows))
+
+
+def audio_table() -> Table:
+    """Peak memory of one step by the length of an utterance: 25 frames and 15 characters a second, FENT, D = 768."""
+    rows = []
+    for seconds in (5, 10, 20, 30):
+        case = Case(f"{seconds} s", 25 * seconds, 15 * seconds, 31, is_factorized=True)
+        nodes = case.num_frames * (case.num_labels + 1)
+        peaks = {name: peak_memory(case, name) for name in ("dense", "fused")}
+        told = ["out of memory" if peak is None else f"{peak:.0f}" for peak in peaks.values()]
+        rows.append((str(seconds), str(case.num_frames), str(case.num_labels), str(nodes), *told))
+    return Table(("seconds of audio", "T", "U", "nodes (lattice_bins)", "dense MiB", "fused MiB"), tuple(rows))

@@ -214,7 +214,7 @@ def test_a_sound_manifest_becomes_sound_data_directories(tmp_path: Path) -> None
     for part in ("train", "dev", "test"):
         assert validate_data_dir(tmp_path / "data" / part) == []
     assert EmotionInventory.read(tmp_path / "data/emotion_list").names == ("hap", "ang", "sad", "neu")
-    assert reading.summaries()["dev"] == "found 4, used 4 (ang 1 hap 1 neu 1 sad 1), excluded 0; 1 speakers, 0.00 h"
+    assert reading.summaries()["dev"] == "found 4, used 4 (ang 1 hap 1 neu 1 sad 1), excluded 0; 1 speaker, 0.00 h"
     before = read_tree(tmp_path / "data")
     read(write_tsv(tmp_path / "m.tsv", rows), nj=3).write(tmp_path / "data")
     assert read_tree(tmp_path / "data") == before
@@ -268,7 +268,7 @@ def test_without_emotions_no_labels_are_written(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "data").rglob("*emo*")] == ["emotion_list"]
     assert EmotionInventory.read(tmp_path / "data/emotion_list").names == ("hap", "ang", "sad", "neu")
     assert not reading.has_emotions
-    assert reading.summaries()["dev"] == "found 2, used 2, excluded 0; 1 speakers, 0.00 h"
+    assert reading.summaries()["dev"] == "found 2, used 2, excluded 0; 1 speaker, 0.00 h"
 
 
 def test_without_transcripts_nothing_is_said_to_be_silent(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ setup(
         "jiwer",
         "kaldiio",
         "matplotlib",
+        "numba",
         "numpy",
         "pyworld",
         "pyyaml",

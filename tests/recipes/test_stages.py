@@ -278,3 +278,14 @@ def test_corpus_paths_may_hold_spaces(workspace: Workspace) -> None:
     assert ended.returncode == 0
     roots = [_options(call)["--root"] for call in workspace.calls() if call[1].endswith("ent_prepare")]
     assert roots == [["/my corpora/iemocap"], ["/my corpora/zed"]]
+
+
+@pytest.mark.parametrize("stage", [5, 10, 11])
+def test_training_is_not_told_where_the_test_sets_are(workspace: Workspace, stage: int) -> None:
+    _make_training_input(workspace)
+    _touch(workspace, "exp/ent_stats_raw_char/made_from.json", "dump/raw/train/text")
+    _touch(workspace, "dump/raw/test/wav.scp", "dump/raw/zed_test/wav.scp")
+    calls = _stage(workspace, stage, "--local_data_opts", "", "--speed_perturb_factors", "")
+    words = [word for call in calls for word in call]
+    assert any("dump/raw/train" in word for word in words)
+    assert not [word for word in words if "dump/raw/test" in word or "zed_test" in word]

@@ -17,10 +17,11 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from espnet_ent.losses.alignments import Alignments, alignments
-from espnet_ent.losses.lattice_cells import LatticeCells, Nodes
+from espnet_ent.losses.lattice_cells import Block, LatticeCells, Nodes
 from espnet_ent.transducer.masks import BLANK
 from espnet_ent.transducer.states import JointTerms
 
+_MOSTLY = 0.7  # blocks of which so many nodes are passed are computed as a whole, without picking nodes
 _KEPT_VOCABULARY = 64  # logits of a small vocabulary are kept: memory of V floats a node for a third of the time
 
 
@@ -94,28 +95,53 @@ class _FusedTransducer(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
         cells, (blank, label) = ctx.cells, ctx.arcs
-        occupancy = blank + label
-        passed = ~(occupancy <= ctx.options.occupancy_eps)  # true where it is not a number
+        passed = ~(blank + label <= ctx.options.occupancy_eps)  # true where it is not a number
+        row = 0
+        for block in cells.blocks():
+            node = (block.utterance, slice(block.start, block.stop), slice(block.num_columns))
+            rows = slice(row, row + block.num_rows)
+            row += block.num_rows
+            if passed[node].sum() < _MOSTLY * block.num_rows:
+                continue
+            passed[node] = False  # done here, as a whole
+            hidden = cells.block_hidden(block)
+            logits = cells.block_logits(block, hidden=hidden) if ctx.kept is None else ctx.kept[rows]
+            arcs = (blank[node].flatten(), label[node].flatten())
+            columns = _block_label_columns(cells, ctx.labels, block)
+            d_logits = _d_logits(cells, ctx.options, logits, d_costs[block.utterance], arcs, columns)
+            cells.accumulate_block(block, hidden, d_logits)
         b, t, u = passed.nonzero(as_tuple=True)
-        first_rows = _first_rows(cells).to(b.device)
-        rows = first_rows[b] + t * torch.tensor(cells.num_columns, device=b.device)[b] + u
+        packed = _first_rows(cells).to(b.device)[b] + t * torch.tensor(cells.num_columns, device=b.device)[b] + u
         for start in range(0, len(b), cells.rows_of_a_block):
             part = slice(start, start + cells.rows_of_a_block)
             nodes = Nodes(b[part], t[part], u[part])
             if ctx.kept is None:
                 logits, hidden = cells.node_logits(nodes)
             else:
-                logits, hidden = ctx.kept.index_select(0, rows[part]), cells.node_hidden(nodes)
-            arcs = [values[nodes.b, nodes.t, nodes.u] for values in (blank, label)]
-            weights = d_costs[nodes.b].to(cells.dtype)
-            d_blank = -weights * arcs[0]
-            d_label = -weights * arcs[1] * (1 + ctx.options.fastemit)
-            d_logits = torch.softmax(logits, dim=1).mul_(-(d_blank + d_label).unsqueeze(1))
-            d_logits[:, cells.column_of_output[BLANK]] += d_blank
-            d_logits.scatter_add_(1, _label_columns(cells, ctx.labels, nodes).unsqueeze(1), d_label.unsqueeze(1))
+                logits, hidden = ctx.kept.index_select(0, packed[part]), cells.node_hidden(nodes)
+            arcs = (blank[nodes.b, nodes.t, nodes.u], label[nodes.b, nodes.t, nodes.u])
+            columns = _label_columns(cells, ctx.labels, nodes)
+            d_logits = _d_logits(cells, ctx.options, logits, d_costs[nodes.b], arcs, columns)
             cells.accumulate(nodes, hidden, d_logits)
         flat = [gradient for head in cells.gradients() for gradient in head]
         return None, None, None, None, *(g.to(dtype) for g, dtype in zip(flat, ctx.dtypes, strict=True))
+
+
+def _d_logits(
+    cells: LatticeCells,
+    options: FusedOptions,
+    logits: Tensor,
+    d_costs: Tensor,
+    arcs: tuple[Tensor, Tensor],
+    label_columns: Tensor,
+) -> Tensor:
+    """Gradients (R, width) of logits: each arc pulls its output up by its posterior, the softmax holds against it."""
+    weights = d_costs.to(cells.dtype)
+    d_blank = -weights * arcs[0]
+    d_label = -weights * arcs[1] * (1 + options.fastemit)
+    d_logits = torch.softmax(logits, dim=1).mul_(-(d_blank + d_label).unsqueeze(1))
+    d_logits[:, cells.column_of_output[BLANK]] += d_blank
+    return d_logits.scatter_add_(1, label_columns.unsqueeze(1), d_label.unsqueeze(1))
 
 
 def _arc_log_probs(cells: LatticeCells, labels: Tensor, keep: bool) -> tuple[Tensor, Tensor, Tensor | None]:
@@ -147,6 +173,13 @@ def _first_rows(cells: LatticeCells) -> Tensor:
     """Row of each utterance's first node among the packed nodes (B,)."""
     sizes = [f * c for f, c in zip(cells.num_frames, cells.num_columns, strict=True)]
     return torch.tensor([0, *sizes[:-1]]).cumsum(0)
+
+
+def _block_label_columns(cells: LatticeCells, labels: Tensor, block: Block) -> Tensor:
+    """As :func:`_label_columns`, for all rows of a block."""
+    following = torch.full((block.num_columns,), BLANK, device=labels.device)
+    following[:-1] = labels[block.utterance, : block.num_columns - 1]
+    return cells.column_of_output[following].repeat(block.stop - block.start)
 
 
 def _label_columns(cells: LatticeCells, labels: Tensor, nodes: Nodes) -> Tensor:

@@ -98,11 +98,15 @@ class LatticeCells:
             for start in range(0, frames, step):
                 yield Block(b, start, min(start + step, frames), columns)
 
-    def block_logits(self, block: Block, out: Tensor | None = None) -> Tensor:
+    def block_hidden(self, block: Block) -> list[Tensor]:
+        """Hidden values (R, J) of each head."""
+        return [head.block_hidden(block) for head in self.heads]
+
+    def block_logits(self, block: Block, out: Tensor | None = None, hidden: Sequence[Tensor] | None = None) -> Tensor:
         """Logits (R, width) of a block; columns that stand for no output are -inf."""
         out = self._room(block.num_rows) if out is None else out
-        for head, columns in zip(self.heads, self.slices, strict=True):
-            head.logits(head.block_hidden(block), out[:, columns])
+        for k, (head, columns) in enumerate(zip(self.heads, self.slices, strict=True)):
+            head.logits(head.block_hidden(block) if hidden is None else hidden[k], out[:, columns])
         return out
 
     def nodes_of(self, block: Block, kept: Tensor) -> Nodes:
@@ -129,6 +133,11 @@ class LatticeCells:
         """Add the gradients of some nodes, given those of their logits (R, width)."""
         for head, values, columns in zip(self.heads, hidden, self.slices, strict=True):
             head.accumulate(nodes, values, d_logits[:, columns])
+
+    def accumulate_block(self, block: Block, hidden: list[Tensor], d_logits: Tensor) -> None:
+        """As :meth:`accumulate`, for all nodes of a block."""
+        for head, values, columns in zip(self.heads, hidden, self.slices, strict=True):
+            head.accumulate_block(block, values, d_logits[:, columns])
 
     def gradients(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """For each head the sums over all accumulated nodes: by encoder, prediction, weight and bias; starts anew."""
@@ -190,6 +199,20 @@ class _Head:
             torch.addmm(self.bias, hidden, self.projection, out=out)
 
     def accumulate(self, nodes: Nodes, hidden: Tensor, d_logits: Tensor) -> None:
+        d_hidden, d_encoder, d_prediction = self._backward(hidden, d_logits)
+        d_encoder.index_add_(0, nodes.b * self.left.size(1) + nodes.t, d_hidden)
+        d_prediction.index_add_(0, nodes.b * self.right.size(1) + nodes.u, d_hidden)
+
+    def accumulate_block(self, block: Block, hidden: Tensor, d_logits: Tensor) -> None:
+        d_hidden, d_encoder, d_prediction = self._backward(hidden, d_logits)
+        d_hidden = d_hidden.view(-1, block.num_columns, self.joint_size)
+        first = block.utterance * self.left.size(1)
+        d_encoder[first + block.start : first + block.stop] += d_hidden.sum(dim=1)
+        first = block.utterance * self.right.size(1)
+        d_prediction[first : first + block.num_columns] += d_hidden.sum(dim=0)
+
+    def _backward(self, hidden: Tensor, d_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Add to the sums of the output layer; gradients of e + p (R, J), and the sums by encoder and prediction."""
         if self.sums is None:
             self.sums = (
                 torch.zeros_like(self.left).flatten(0, 1),
@@ -210,8 +233,7 @@ class _Head:
             d_hidden.mul_(torch.addcmul(hidden, hidden, hidden, value=-1))
         else:
             d_hidden.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1))
-        d_encoder.index_add_(0, nodes.b * self.left.size(1) + nodes.t, d_hidden)
-        d_prediction.index_add_(0, nodes.b * self.right.size(1) + nodes.u, d_hidden)
+        return d_hidden, d_encoder, d_prediction
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         if self.sums is None:

@@ -23,6 +23,7 @@ from torch import Tensor
 
 from benchmarks.dense import Batch, Case, Heads, dense_losses, make_batch
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
+from espnet_ent.losses.products import product
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss
 from espnet_ent.transducer.states import JointTerms
 
@@ -157,16 +158,16 @@ def _limit(heads: Heads, batch: Batch, occupied: float, device: str) -> float:
                 if is_sparse:  # by the states and by the weights
                     _ = (out @ layer.weight, out.t() @ flat)
             width = 1 if num_outputs == 1 else -(-num_outputs // 16) * 16
-            rows = max(1, (1 << 20) // max(size, width))
+            rows = 1024
             hidden, weight = torch.randn(rows, size, device=device), torch.randn(width, size, device=device)
-            logits, projection = torch.empty(rows, width, device=device), weight.t().contiguous()
+            logits, projection = torch.randn(rows, width, device=device), weight.t().contiguous()
             for start in range(0, valid, rows):
                 part = min(rows, valid - start)
-                torch.mm(hidden[:part].tanh_(), projection, out=logits[:part])
+                product(hidden[:part].tanh_(), weight)
             for start in range(0, int(is_sparse * occupied * valid), rows):
                 part = min(rows, int(occupied * valid) - start)
-                torch.mm(logits[:part], weight, out=hidden[:part])
-                torch.mm(logits[:part].t(), hidden[:part])
+                product(logits[:part], projection)
+                product(logits[:part].t(), hidden[:part].t())
 
     return min(_timed(once, device) for _ in range(3))
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
-from numba import njit
+
+from espnet_ent.losses.compiled import compiled
 
 
 def _posteriors(
@@ -65,13 +65,5 @@ def _plain_logaddexp(a: float, b: float) -> float:
     return high + math.log1p(math.exp(low - high))
 
 
-def _compiled(function: Callable, **options: object) -> Callable:
-    """Compiled code is kept on disk where there is a place for it."""
-    try:
-        return njit(cache=True, **options)(function)
-    except RuntimeError:
-        return njit(**options)(function)
-
-
-_logaddexp = _compiled(_plain_logaddexp)
-posteriors = _compiled(_posteriors, nogil=True)
+_logaddexp = compiled(_plain_logaddexp)
+posteriors = compiled(_posteriors, nogil=True)

@@ -1,6 +1,6 @@
 """Cross entropy at many nodes of a lattice without a B x T x U x J or B x T x U x K tensor.
 
-Dimensions: B batch, T frames, U labels (the lattice has U + 1 columns), J joint size, K outputs, R nodes of a block.
+Dimensions: B batch, T frames, U labels (the lattice has U + 1 columns), J joint size, K outputs, R nodes of a tile.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from espnet_ent.losses.lattice_cells import LatticeCells
+from espnet_ent.losses.lattice_cells import LatticeCells, log_normalizer
 from espnet_ent.transducer.states import JointTerms
 
 
@@ -20,7 +20,7 @@ def node_costs(
 ) -> Tensor:
     """Sum of ``weight x -log p(target)`` over the nodes of each utterance.
 
-    Nodes are computed in blocks, and again in the backward pass.
+    Nodes are computed in tiles, and again in the backward pass.
 
     Args:
         terms: Joint terms of B utterances.
@@ -43,35 +43,28 @@ class _NodeCosts(torch.autograd.Function):
         ctx: Any, targets: Tensor, weights: Tensor, num_frames: list[int], num_columns: list[int], *tensors: Tensor
     ) -> Tensor:
         cells = LatticeCells([JointTerms(*tensors)], num_frames, num_columns)
-        ctx.cells, ctx.targets, ctx.weights = cells, targets, weights
+        ctx.cells, ctx.targets, ctx.weights = cells, cells.packed(targets), cells.packed(weights)
         ctx.dtypes = [tensor.dtype for tensor in tensors]
-        costs = weights.new_zeros(len(num_frames), dtype=torch.float64)
-        for block in cells.blocks():
-            logits = cells.block_logits(block)
-            node = (block.utterance, slice(block.start, block.stop), slice(block.num_columns))
-            chosen = logits.gather(1, targets[node].reshape(-1, 1)).squeeze(1)
-            entropies = torch.logsumexp(logits, dim=1) - chosen
-            weight = weights[node].flatten()
-            # A weight of 0 leaves a node out, even one that is not finite.
-            entropies = torch.where(weight == 0, 0.0, entropies)
-            costs[block.utterance] += torch.dot(entropies.double(), weight.double())
-        return costs.to(cells.dtype)
+        entropies = torch.empty(cells.num_nodes, dtype=cells.dtype, device=cells.device)
+        for tile in cells.tiles():
+            (logits,) = cells.logits(tile)
+            chosen = logits.gather(1, tile.of(ctx.targets).unsqueeze(1)).squeeze(1)
+            torch.sub(log_normalizer([logits]), chosen, out=tile.of(entropies))
+        # A weight of 0 leaves a node out, even one that is not finite.
+        costs = torch.where(ctx.weights == 0, 0.0, entropies.double() * ctx.weights.double())
+        return torch.stack([part.sum() for part in cells.by_utterance(costs)]).to(cells.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
         cells = ctx.cells
-        for block in cells.blocks():
-            node = (block.utterance, slice(block.start, block.stop), slice(block.num_columns))
-            weight = (ctx.weights[node].flatten() * d_costs[block.utterance]).to(cells.dtype)
-            kept = weight != 0
-            if not kept.any():
-                continue
-            nodes, targets = cells.nodes_of(block, kept), ctx.targets[node].reshape(-1, 1)[kept]
-            logits, hidden = cells.node_logits(nodes)
+        weights = (ctx.weights * cells.of_utterances(d_costs)).to(cells.dtype)
+        for tile in cells.tiles(weights.nonzero().squeeze(1)):
+            (logits,) = cells.logits(tile)
+            targets = tile.of(ctx.targets).unsqueeze(1)
             d_logits = torch.softmax(logits, dim=1).scatter_add_(
                 1, targets, logits.new_full((), -1.0).expand(targets.shape)
             )
-            cells.accumulate(nodes, hidden, d_logits.mul_(weight[kept].unsqueeze(1)))
+            cells.accumulate(tile, [d_logits.mul_(tile.of(weights).unsqueeze(1))])
         (flat,) = cells.gradients()
         return None, None, None, None, *(g.to(dtype) for g, dtype in zip(flat, ctx.dtypes, strict=True))

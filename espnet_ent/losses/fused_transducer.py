@@ -1,15 +1,17 @@
 """The transducer loss straight from joint terms: no B x T x U x V tensor, gradients where the alignments go.
 
-Forward: logits block by block; kept are two log probabilities a node, blank's and the next label's. Their gradients are
+Forward: logits tile by tile; kept are two log probabilities a node, blank's and the next label's. Their gradients are
 minus the posteriors of the arcs, so the backward pass computes again only nodes that alignments pass through.
 
-Dimensions: B batch, T frames, U labels, V vocabulary with blank = 0, R nodes of a block.
+Dimensions: B batch, T frames, U labels, V vocabulary with blank = 0, N valid nodes of the
+batch, R nodes of a tile.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -17,11 +19,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from espnet_ent.losses.alignments import Alignments, alignments
-from espnet_ent.losses.lattice_cells import Block, LatticeCells, Nodes
+from espnet_ent.losses.lattice_cells import LatticeCells, Tile, log_normalizer
 from espnet_ent.transducer.masks import BLANK
 from espnet_ent.transducer.states import JointTerms
 
-_MOSTLY = 0.7  # blocks of which so many nodes are passed are computed as a whole, without picking nodes
 _KEPT_VOCABULARY = 64  # logits of a small vocabulary are kept: memory of V floats a node for a third of the time
 
 
@@ -67,8 +68,8 @@ def fused_alignments(
     """Costs and posteriors of the arcs, without gradients; arguments as :func:`fused_costs`."""
     with torch.no_grad(), torch.autocast(labels.device.type, enabled=False):
         cells = LatticeCells(terms, num_frames, num_columns, matmul_dtype)
-        log_blank, log_label, _ = _arc_log_probs(cells, labels, keep=False)
-        return alignments(log_blank, log_label, num_frames, num_columns)
+        arcs = _arcs(cells, _Outputs(cells, labels), keep=False)
+        return alignments(cells.spread(arcs.log_blank), cells.spread(arcs.log_label), num_frames, num_columns)
 
 
 class _FusedTransducer(torch.autograd.Function):
@@ -83,109 +84,96 @@ class _FusedTransducer(torch.autograd.Function):
     ) -> Tensor:
         terms = [JointTerms(*tensors[i : i + 4]) for i in range(0, len(tensors), 4)]
         cells = LatticeCells(terms, num_frames, num_columns, options.matmul_dtype)
+        outputs = _Outputs(cells, labels)
         keep = any(ctx.needs_input_grad) and cells.num_outputs <= _KEPT_VOCABULARY
-        log_blank, log_label, kept = _arc_log_probs(cells, labels, keep)
-        found = alignments(log_blank, log_label, num_frames, num_columns)
-        ctx.cells, ctx.labels, ctx.options, ctx.kept = cells, labels, options, kept
+        arcs = _arcs(cells, outputs, keep)
+        found = alignments(cells.spread(arcs.log_blank), cells.spread(arcs.log_label), num_frames, num_columns)
+        ctx.cells, ctx.outputs, ctx.options = cells, outputs, options
+        ctx.log_norm, ctx.kept = arcs.log_norm, arcs.kept
         ctx.dtypes = [tensor.dtype for tensor in tensors]
-        ctx.arcs = (found.blank, found.label)
+        ctx.blank, ctx.label = cells.packed(found.blank), cells.packed(found.label)
         return found.costs.to(cells.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
-        cells, (blank, label) = ctx.cells, ctx.arcs
-        passed = ~(blank + label <= ctx.options.occupancy_eps)  # true where it is not a number
-        row = 0
-        for block in cells.blocks():
-            node = (block.utterance, slice(block.start, block.stop), slice(block.num_columns))
-            rows = slice(row, row + block.num_rows)
-            row += block.num_rows
-            if passed[node].sum() < _MOSTLY * block.num_rows:
-                continue
-            passed[node] = False  # done here, as a whole
-            hidden = cells.block_hidden(block)
-            logits = cells.block_logits(block, hidden=hidden) if ctx.kept is None else ctx.kept[rows]
-            arcs = (blank[node].flatten(), label[node].flatten())
-            columns = _block_label_columns(cells, ctx.labels, block)
-            d_logits = _d_logits(cells, ctx.options, logits, d_costs[block.utterance], arcs, columns)
-            cells.accumulate_block(block, hidden, d_logits)
-        b, t, u = passed.nonzero(as_tuple=True)
-        packed = _first_rows(cells).to(b.device)[b] + t * torch.tensor(cells.num_columns, device=b.device)[b] + u
-        for start in range(0, len(b), cells.rows_of_a_block):
-            part = slice(start, start + cells.rows_of_a_block)
-            nodes = Nodes(b[part], t[part], u[part])
-            if ctx.kept is None:
-                logits, hidden = cells.node_logits(nodes)
-            else:
-                logits, hidden = ctx.kept.index_select(0, packed[part]), cells.node_hidden(nodes)
-            arcs = (blank[nodes.b, nodes.t, nodes.u], label[nodes.b, nodes.t, nodes.u])
-            columns = _label_columns(cells, ctx.labels, nodes)
-            d_logits = _d_logits(cells, ctx.options, logits, d_costs[nodes.b], arcs, columns)
-            cells.accumulate(nodes, hidden, d_logits)
+        cells, options = ctx.cells, ctx.options
+        passed = ~(ctx.blank + ctx.label <= options.occupancy_eps)  # true where it is not a number
+        weights = cells.of_utterances(-d_costs.to(cells.dtype))
+        d_blank = weights * ctx.blank
+        d_label = weights.mul_(ctx.label).mul_(1 + options.fastemit)
+        for tile in cells.tiles(None if passed.all() else passed.nonzero().squeeze(1)):
+            # What is kept stays as it is, for a second backward pass.
+            logits = cells.logits(tile) if ctx.kept is None else [tile.of(kept).clone() for kept in ctx.kept]
+            arcs = (tile.of(d_blank), tile.of(d_label))
+            cells.accumulate(tile, _d_logits(ctx.outputs, tile, logits, tile.of(ctx.log_norm), arcs))
         flat = [gradient for head in cells.gradients() for gradient in head]
         return None, None, None, None, *(g.to(dtype) for g, dtype in zip(flat, ctx.dtypes, strict=True))
 
 
+class _Outputs:
+    """Which output of which head stands for blank and for the next label of a node."""
+
+    def __init__(self, cells: LatticeCells, labels: Tensor) -> None:
+        sizes = [head.num_outputs for head in cells.heads]
+        self._ranges = [(start, start + size) for start, size in zip(accumulate([0, *sizes]), sizes, strict=False)]
+        # (B * (U + 1),); blank in the last column of an utterance, which has no next label, and beyond.
+        following = labels.new_full((labels.size(0), cells.heads[0].shapes[1][1]), BLANK)
+        for b, num_columns in enumerate(cells.num_columns):
+            following[b, : num_columns - 1] = labels[b, : num_columns - 1]
+        self._following = following.flatten()
+
+    def label_logits(self, tile: Tile, logits: list[Tensor]) -> Tensor:
+        """Logits (R,) of the next labels."""
+        found = torch.zeros_like(logits[0][:, 0])
+        for values, (index, is_here) in zip(logits, self._of_labels(tile), strict=True):
+            found = torch.where(is_here, values.gather(1, index).squeeze(1), found)
+        return found
+
+    def add(self, tile: Tile, d_logits: list[Tensor], d_blank: Tensor, d_label: Tensor) -> None:
+        """Add values (R,) at the outputs of blank and of the next labels."""
+        d_logits[0][:, BLANK] += d_blank
+        for values, (index, is_here) in zip(d_logits, self._of_labels(tile), strict=True):
+            values.scatter_add_(1, index, torch.where(is_here, d_label, 0.0).unsqueeze(1))
+
+    def _of_labels(self, tile: Tile) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each head: the output of the next label (R, 1), anything where it is another head's, and where it is."""
+        following = self._following.index_select(0, tile.columns)
+        for start, stop in self._ranges:
+            is_here = (following >= start) & (following < stop)
+            yield (following - start).clamp_(0, stop - start - 1).unsqueeze(1), is_here
+
+
+@dataclass(frozen=True, eq=False)
+class _Arcs:
+    """Of all packed nodes (N,): log probabilities of blank and the next label, normalisers; logits, if wanted."""
+
+    log_blank: Tensor
+    log_label: Tensor
+    log_norm: Tensor
+    kept: list[Tensor] | None
+
+
+def _arcs(cells: LatticeCells, outputs: _Outputs, keep: bool) -> _Arcs:
+    log_blank, log_label, log_norm = torch.empty(3, cells.num_nodes, dtype=cells.dtype, device=cells.device)
+    kept = [log_blank.new_empty(cells.num_nodes, head.width) for head in cells.heads] if keep else None
+    for tile in cells.tiles():
+        logits = cells.logits(tile)
+        norm = log_normalizer(logits)
+        tile.of(log_norm).copy_(norm)
+        torch.sub(logits[0][:, BLANK], norm, out=tile.of(log_blank))
+        torch.sub(outputs.label_logits(tile, logits), norm, out=tile.of(log_label))
+        for room, values in zip(kept or (), logits, strict=False):
+            tile.of(room).copy_(values)
+    return _Arcs(log_blank, log_label, log_norm, kept)
+
+
 def _d_logits(
-    cells: LatticeCells,
-    options: FusedOptions,
-    logits: Tensor,
-    d_costs: Tensor,
-    arcs: tuple[Tensor, Tensor],
-    label_columns: Tensor,
-) -> Tensor:
-    """Gradients (R, width) of logits: each arc pulls its output up by its posterior, the softmax holds against it."""
-    weights = d_costs.to(cells.dtype)
-    d_blank = -weights * arcs[0]
-    d_label = -weights * arcs[1] * (1 + options.fastemit)
-    d_logits = torch.softmax(logits, dim=1).mul_(-(d_blank + d_label).unsqueeze(1))
-    d_logits[:, cells.column_of_output[BLANK]] += d_blank
-    return d_logits.scatter_add_(1, label_columns.unsqueeze(1), d_label.unsqueeze(1))
-
-
-def _arc_log_probs(cells: LatticeCells, labels: Tensor, keep: bool) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Log probabilities (B, T, U + 1) of blank and of the next label, and if wanted the packed logits of all nodes."""
-    batch_size, num_columns = len(cells.num_frames), max(cells.num_columns)
-    shape = (batch_size, max(cells.num_frames), num_columns)
-    log_blank = torch.zeros(shape, dtype=cells.dtype, device=labels.device)
-    log_label = torch.zeros_like(log_blank)
-    num_nodes = sum(f * c for f, c in zip(cells.num_frames, cells.num_columns, strict=True))
-    kept = torch.empty(num_nodes, cells.width, dtype=cells.dtype, device=labels.device) if keep else None
-    blank_column, row = cells.column_of_output[BLANK], 0
-    for block in cells.blocks():
-        room = None if kept is None else kept[row : row + block.num_rows]
-        logits = cells.block_logits(block, room)
-        row += block.num_rows
-        log_norm = torch.logsumexp(logits, dim=1).view(-1, block.num_columns)
-        logits = logits.view(-1, block.num_columns, cells.width)
-        frames = (block.utterance, slice(block.start, block.stop))
-        log_blank[frames][:, : block.num_columns] = logits[:, :, blank_column] - log_norm
-        num_labels = block.num_columns - 1
-        if num_labels:
-            columns = cells.column_of_output[labels[block.utterance, :num_labels]]
-            of_labels = logits[:, :num_labels].gather(2, columns.view(1, -1, 1).expand(len(logits), -1, 1)).squeeze(2)
-            log_label[frames][:, :num_labels] = of_labels - log_norm[:, :num_labels]
-    return log_blank, log_label, kept
-
-
-def _first_rows(cells: LatticeCells) -> Tensor:
-    """Row of each utterance's first node among the packed nodes (B,)."""
-    sizes = [f * c for f, c in zip(cells.num_frames, cells.num_columns, strict=True)]
-    return torch.tensor([0, *sizes[:-1]]).cumsum(0)
-
-
-def _block_label_columns(cells: LatticeCells, labels: Tensor, block: Block) -> Tensor:
-    """As :func:`_label_columns`, for all rows of a block."""
-    following = torch.full((block.num_columns,), BLANK, device=labels.device)
-    following[:-1] = labels[block.utterance, : block.num_columns - 1]
-    return cells.column_of_output[following].repeat(block.stop - block.start)
-
-
-def _label_columns(cells: LatticeCells, labels: Tensor, nodes: Nodes) -> Tensor:
-    """Column of the next label of each node (R,); blank's in the last column of the lattice, which has no label."""
-    if labels.size(1) == 0:
-        return cells.column_of_output[BLANK].expand(len(nodes.b))
-    num_labels = torch.tensor(cells.num_columns, device=labels.device)[nodes.b] - 1
-    following = labels[nodes.b, nodes.u.clamp(max=labels.size(1) - 1)]
-    return cells.column_of_output[torch.where(nodes.u < num_labels, following, BLANK).clamp(0)]
+    outputs: _Outputs, tile: Tile, logits: list[Tensor], log_norm: Tensor, arcs: tuple[Tensor, Tensor]
+) -> list[Tensor]:
+    """Gradients of logits, in their place: each arc pulls its output up, the softmax holds against it."""
+    d_blank, d_label = arcs
+    total = -(d_blank + d_label).unsqueeze(1)
+    d_logits = [values.sub_(log_norm.unsqueeze(1)).exp_().mul_(total) for values in logits]
+    outputs.add(tile, d_logits, d_blank, d_label)
+    return d_logits

@@ -1,72 +1,81 @@
-"""Nodes of a lattice, computed in blocks that fit the cache and never kept: the ground of all lattice losses.
+"""Nodes of a lattice, computed in tiles that fit the cache and never kept: the ground of all lattice losses.
 
 A joint network's output at node (t, u) is ``tanh(e_t + p_u) W' + b``. With A = exp(2 e) and C = exp(2 p), computed once
-a frame and once a column, tanh(e + p) = 1 - 2 / (1 + A C): a product and a reciprocal in place of a hyperbolic tangent
-a node. The products overflow where the absolute value of e + p is large; then the tangent itself is computed.
+a frame and once a column, tanh(e + p) = 1 - 2 r with r = 1 / (1 + A C): a product and a reciprocal in place of a
+hyperbolic tangent a node. The products overflow where the absolute value of e + p is large; then the tangent itself is
+computed, as on other devices than the CPU or without numba.
 
-Dimensions: B batch, T frames, U labels (the lattice has U + 1 columns), J joint size, K outputs of all heads, R rows
-(nodes) of a block.
+Valid nodes are packed: those of the first utterance, frame by frame, then those of the next.
+
+Dimensions: B batch, T frames, U labels (the lattice has U + 1 columns), J joint size, K outputs of one network, N valid
+nodes of the batch, R nodes of a tile.
 """
 
 from __future__ import annotations
 
-import itertools
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import ModuleType
 
 import torch
 from torch import Tensor
 
+from espnet_ent.losses.products import half_product, product
 from espnet_ent.transducer.masks import padding_mask
 from espnet_ent.transducer.states import JointTerms
 
-_VALUES_OF_A_BLOCK = 1 << 19
+_VALUES_OF_A_TILE = {"cpu": 1 << 19, "cuda": 1 << 24}
+_ROWS_OF_A_TILE = 512  # or more
+_FEWEST_ROWS = 16
 _LANES = 16  # matrix products are about twice as fast where the width is a multiple of it
 _LARGEST_SUM = {torch.float32: 40.0, torch.float64: 300.0}  # of |e| + |p|; exp(2 x) is finite far beyond
 
 
 @dataclass(frozen=True, eq=False)
-class Block:
-    """Valid frames of one utterance with all of its columns; node (t, u) is row (t - start) * num_columns + u.
+class Tile:
+    """Some nodes of a batch.
 
     Attributes:
-        utterance: Position in the batch.
-        start: First frame.
-        stop: Frame after the last.
-        num_columns: Valid columns of the utterance.
+        packed: Which of the packed nodes: a slice, or int64 (R,).
+        frames: int32 (R,), row of each node's frame in (B * T, ...).
+        columns: int32 (R,), row of each node's column in (B * (U + 1), ...).
     """
 
-    utterance: int
-    start: int
-    stop: int
-    num_columns: int
+    packed: slice | Tensor
+    frames: Tensor
+    columns: Tensor
+
+    @property
+    def num_nodes(self) -> int:
+        """R."""
+        return len(self.frames)
 
     @property
     def num_rows(self) -> int:
-        """R."""
-        return (self.stop - self.start) * self.num_columns
+        """R rounded up: matrix products meet few shapes this way."""
+        return max(_FEWEST_ROWS, 1 << (self.num_nodes - 1).bit_length())
 
-
-@dataclass(frozen=True, eq=False)
-class Nodes:
-    """Any nodes of a batch, R of them: utterance, frame and column of each, int64 (R,)."""
-
-    b: Tensor
-    t: Tensor
-    u: Tensor
+    def of(self, values: Tensor) -> Tensor:
+        """The tile's part of values (N, ...) of packed nodes."""
+        return values[self.packed] if isinstance(self.packed, slice) else values.index_select(0, self.packed)
 
 
 class LatticeCells:
-    """One or several joint networks whose outputs, in order, stand under one softmax.
+    """One or several joint networks over one lattice.
 
     Nothing here is differentiated by autograd: :meth:`accumulate` does what a backward pass does.
 
     Args:
-        heads: Joint terms; all of one lattice.
+        heads: Joint terms.
         num_frames: Valid frames of each utterance.
         num_columns: Valid columns of each utterance.
         matmul_dtype: ``torch.bfloat16`` or ``torch.float16`` for products of the output layer in half precision; sums
             and everything else stay in float32.
+
+    Attributes:
+        frames: int32 (N,), row of each packed node's frame in (B * T, ...).
+        columns: int32 (N,), row of its column in (B * (U + 1), ...).
     """
 
     def __init__(
@@ -77,78 +86,77 @@ class LatticeCells:
         matmul_dtype: torch.dtype | None = None,
     ) -> None:
         self.num_frames, self.num_columns = num_frames, num_columns
+        self._sizes = [f * c for f, c in zip(num_frames, num_columns, strict=True)]
+        self.frames, self.columns = _packed_rows(heads[0], num_frames, num_columns)
         self.heads = [_Head(terms, num_frames, num_columns, matmul_dtype) for terms in heads]
-        starts = [0]
-        for head in self.heads:
-            starts.append(starts[-1] + head.width)
-        self.width = starts[-1]
-        self.slices = [slice(start, stop) for start, stop in itertools.pairwise(starts)]
         self.num_outputs = sum(head.num_outputs for head in self.heads)
-        self.column_of_output = torch.cat(
-            [torch.arange(head.num_outputs) + start for head, start in zip(self.heads, starts, strict=False)]
-        ).to(self.heads[0].left.device)
-        self.dtype = self.heads[0].left.dtype
-        widest = max(self.width, *(head.joint_size for head in self.heads), 1)
-        self.rows_of_a_block = max(1, _VALUES_OF_A_BLOCK // widest)
+        self.dtype, self.device = self.heads[0].left.dtype, self.heads[0].left.device
+        widest = max(max(head.width, head.joint_size) for head in self.heads)
+        self.rows_of_a_tile = _rows_of_a_tile(self.device.type, widest)
 
-    def blocks(self) -> Iterator[Block]:
-        """Blocks that hold each valid node once."""
-        for b, (frames, columns) in enumerate(zip(self.num_frames, self.num_columns, strict=True)):
-            step = max(1, self.rows_of_a_block // columns)
-            for start in range(0, frames, step):
-                yield Block(b, start, min(start + step, frames), columns)
+    @property
+    def num_nodes(self) -> int:
+        """N."""
+        return len(self.frames)
 
-    def block_hidden(self, block: Block) -> list[Tensor]:
-        """Hidden values (R, J) of each head."""
-        return [head.block_hidden(block) for head in self.heads]
+    def tiles(self, selected: Tensor | None = None) -> Iterator[Tile]:
+        """Tiles that hold each packed node once, or each of the selected ones, int64 (N' <= N,), in order."""
+        if selected is None:
+            for start in range(0, self.num_nodes, self.rows_of_a_tile):
+                part = slice(start, min(start + self.rows_of_a_tile, self.num_nodes))
+                yield Tile(part, self.frames[part], self.columns[part])
+        else:
+            for part in selected.split(self.rows_of_a_tile) if len(selected) else ():
+                yield Tile(part, self.frames.index_select(0, part), self.columns.index_select(0, part))
 
-    def block_logits(self, block: Block, out: Tensor | None = None, hidden: Sequence[Tensor] | None = None) -> Tensor:
-        """Logits (R, width) of a block; columns that stand for no output are -inf."""
-        out = self._room(block.num_rows) if out is None else out
-        for k, (head, columns) in enumerate(zip(self.heads, self.slices, strict=True)):
-            head.logits(head.block_hidden(block) if hidden is None else hidden[k], out[:, columns])
-        return out
+    def packed(self, values: Tensor) -> Tensor:
+        """Values (N, ...) of the packed nodes, given (B, T, U + 1, ...)."""
+        pairs = zip(self.num_frames, self.num_columns, strict=True)
+        return torch.cat([values[b, :f, :c].flatten(0, 1) for b, (f, c) in enumerate(pairs)])
 
-    def nodes_of(self, block: Block, kept: Tensor) -> Nodes:
-        """The nodes of a block, in the order of its rows, for which ``kept`` (R,) is true."""
-        device = self.heads[0].left.device
-        t = torch.arange(block.start, block.stop, device=device).repeat_interleave(block.num_columns)
-        u = torch.arange(block.num_columns, device=device).repeat(block.stop - block.start)
-        t, u = t[kept], u[kept]
-        return Nodes(torch.full_like(t, block.utterance), t, u)
+    def spread(self, values: Tensor) -> Tensor:
+        """(B, T, U + 1), zero in the padding, given values (N,) of the packed nodes."""
+        spread = values.new_zeros(len(self.num_frames), max(self.num_frames), max(self.num_columns))
+        for b, part in enumerate(self.by_utterance(values)):
+            spread[b, : self.num_frames[b], : self.num_columns[b]] = part.view(self.num_frames[b], -1)
+        return spread
 
-    def node_logits(self, nodes: Nodes) -> tuple[Tensor, list[Tensor]]:
-        """Logits (R, width) of some nodes, and the hidden values (R, J) of each head for :meth:`accumulate`."""
-        out, hidden = self._room(len(nodes.b)), []
-        for head, columns in zip(self.heads, self.slices, strict=True):
-            hidden.append(head.node_hidden(nodes))
-            head.logits(hidden[-1], out[:, columns])
-        return out, hidden
+    def by_utterance(self, values: Tensor) -> tuple[Tensor, ...]:
+        """The parts of values (N, ...) of packed nodes that are each utterance's."""
+        return values.split(self._sizes)
 
-    def node_hidden(self, nodes: Nodes) -> list[Tensor]:
-        """Hidden values (R, J) of each head."""
-        return [head.node_hidden(nodes) for head in self.heads]
+    def of_utterances(self, values: Tensor) -> Tensor:
+        """Values (N,) of the packed nodes, given those of utterances (B,)."""
+        return values.repeat_interleave(torch.tensor(self._sizes, device=values.device))
 
-    def accumulate(self, nodes: Nodes, hidden: list[Tensor], d_logits: Tensor) -> None:
-        """Add the gradients of some nodes, given those of their logits (R, width)."""
-        for head, values, columns in zip(self.heads, hidden, self.slices, strict=True):
-            head.accumulate(nodes, values, d_logits[:, columns])
+    def logits(self, tile: Tile) -> list[Tensor]:
+        """Logits (R, width >= K) of each head; those beyond K are -inf."""
+        return [head.logits(tile) for head in self.heads]
 
-    def accumulate_block(self, block: Block, hidden: list[Tensor], d_logits: Tensor) -> None:
-        """As :meth:`accumulate`, for all nodes of a block."""
-        for head, values, columns in zip(self.heads, hidden, self.slices, strict=True):
-            head.accumulate_block(block, values, d_logits[:, columns])
+    def accumulate(self, tile: Tile, d_logits: Sequence[Tensor]) -> None:
+        """Add the gradients of a tile, given those of the logits (R, width) of each head."""
+        for head, values in zip(self.heads, d_logits, strict=True):
+            head.accumulate(tile, values)
 
     def gradients(self) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """For each head the sums over all accumulated nodes: by encoder, prediction, weight and bias; starts anew."""
         return [head.gradients() for head in self.heads]
 
-    def _room(self, num_rows: int) -> Tensor:
-        return torch.empty(num_rows, self.width, dtype=self.dtype, device=self.heads[0].left.device)
+
+def log_normalizer(logits: Sequence[Tensor]) -> Tensor:
+    """Logarithm (R,) of the sum of the exponentials of all logits, each (R, ...); infinite ones may give NaN."""
+    return functools.reduce(torch.logaddexp, map(_logsumexp, logits))
+
+
+def _logsumexp(logits: Tensor) -> Tensor:
+    if logits.size(1) == 1:
+        return logits[:, 0]
+    largest = logits.amax(dim=1, keepdim=True)
+    return (logits - largest).exp_().sum(dim=1).log_().add_(largest[:, 0])
 
 
 class _Head:
-    """One joint network. Hidden values are 1 / (1 + A C), or tanh where that could overflow."""
+    """One joint network. Hidden values are r = 1 / (1 + A C), or tanh where that could overflow."""
 
     def __init__(
         self, terms: JointTerms, num_frames: list[int], num_columns: list[int], matmul_dtype: torch.dtype | None
@@ -157,107 +165,132 @@ class _Head:
         self.matmul_dtype = matmul_dtype
         left = _clean(terms.encoder, num_frames).to(dtype)
         right = _clean(terms.prediction, num_columns).to(dtype)
+        self.shapes = left.shape, right.shape
         self.num_outputs, self.joint_size = terms.weight.shape
         self.width = 1 if self.num_outputs == 1 else -(-self.num_outputs // _LANES) * _LANES
-        weight = terms.weight.to(dtype)
-        bias = weight.new_full((self.width,), -torch.inf)
-        bias[: self.num_outputs] = terms.bias.to(dtype)
-        padded = weight.new_zeros(self.width, self.joint_size)
-        padded[: self.num_outputs] = weight
-        self.weight = padded
+        self.weight = left.new_zeros(self.width, self.joint_size)
+        self.weight[: self.num_outputs] = terms.weight
+        self.bias = left.new_full((self.width,), -torch.inf)
+        self.bias[: self.num_outputs] = terms.bias
         largest = left.abs().amax() + right.abs().amax()
+        self.kernel = _kernel() if left.device.type == "cpu" else None
         self.is_separable = bool(largest < _LARGEST_SUM[dtype]) and matmul_dtype is None
         if self.is_separable:
-            self.left, self.right = left.mul_(2).exp_(), right.mul_(2).exp_()
-            self.one = weight.new_ones(())
+            left, right = left.mul_(2).exp_(), right.mul_(2).exp_()
             # b + W (1 - 2 r) = (b + W 1) - 2 W r
-            self.bias, self.projection = bias + padded.sum(dim=1), (-2 * padded).t().contiguous()
+            self.bias, self.projection = self.bias + self.weight.sum(dim=1), -2 * self.weight
         else:
-            self.left, self.right = left, right
-            self.bias, self.projection = bias, padded.t().contiguous()
+            self.kernel, self.projection = None, self.weight
+        self.left, self.right = left.flatten(0, 1), right.flatten(0, 1)
+        self.transposed = self.weight.t().contiguous()
         self.sums: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
 
-    def block_hidden(self, block: Block) -> Tensor:
-        left = self.left[block.utterance, block.start : block.stop].unsqueeze(1)
-        right = self.right[block.utterance, : block.num_columns]
-        if self.is_separable:
-            return torch.addcmul(self.one, left, right).view(-1, self.joint_size).reciprocal_()
-        return (left + right).view(-1, self.joint_size).tanh_()
+    def logits(self, tile: Tile) -> Tensor:
+        if self.kernel is not None and self.width == 1:
+            out = self.left.new_empty(tile.num_nodes)
+            self.kernel.one_output(*self._arrays(tile), self.projection[0].numpy(), out.numpy())
+            return out.add_(self.bias).unsqueeze(1)
+        return self._product(self._hidden(tile), self.projection, self.bias)[: tile.num_nodes]
 
-    def node_hidden(self, nodes: Nodes) -> Tensor:
-        left, right = self.left[nodes.b, nodes.t], self.right[nodes.b, nodes.u]
-        if self.is_separable:
-            return left.mul_(right).add_(1).reciprocal_()
-        return left.add_(right).tanh_()
-
-    def logits(self, hidden: Tensor, out: Tensor) -> None:
-        if self.matmul_dtype is not None:
-            out.copy_(_half_product(hidden, self.projection, self.matmul_dtype).add_(self.bias))
-        elif self.width == 1:
-            torch.addmv(self.bias.expand(len(hidden)), hidden, self.projection[:, 0], out=out[:, 0])
-        else:
-            torch.addmm(self.bias, hidden, self.projection, out=out)
-
-    def accumulate(self, nodes: Nodes, hidden: Tensor, d_logits: Tensor) -> None:
-        d_hidden, d_encoder, d_prediction = self._backward(hidden, d_logits)
-        d_encoder.index_add_(0, nodes.b * self.left.size(1) + nodes.t, d_hidden)
-        d_prediction.index_add_(0, nodes.b * self.right.size(1) + nodes.u, d_hidden)
-
-    def accumulate_block(self, block: Block, hidden: Tensor, d_logits: Tensor) -> None:
-        d_hidden, d_encoder, d_prediction = self._backward(hidden, d_logits)
-        d_hidden = d_hidden.view(-1, block.num_columns, self.joint_size)
-        first = block.utterance * self.left.size(1)
-        d_encoder[first + block.start : first + block.stop] += d_hidden.sum(dim=1)
-        first = block.utterance * self.right.size(1)
-        d_prediction[first : first + block.num_columns] += d_hidden.sum(dim=0)
-
-    def _backward(self, hidden: Tensor, d_logits: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Add to the sums of the output layer; gradients of e + p (R, J), and the sums by encoder and prediction."""
+    def accumulate(self, tile: Tile, d_logits: Tensor) -> None:
         if self.sums is None:
-            self.sums = (
-                torch.zeros_like(self.left).flatten(0, 1),
-                torch.zeros_like(self.right).flatten(0, 1),
-                torch.zeros_like(self.weight),
-                torch.zeros_like(self.weight[:, 0]),
-            )
-        d_encoder, d_prediction, d_weight, d_bias = self.sums
+            zeros = (self.left, self.right, self.weight, self.weight[:, 0])
+            self.sums = tuple(torch.zeros_like(values) for values in zeros)
+        d_left, d_right, d_weight, d_bias = self.sums
         d_bias += d_logits.sum(dim=0)
-        if self.matmul_dtype is None:
-            d_weight.addmm_(d_logits.t(), hidden)
-            d_hidden = d_logits @ self.weight
-        else:
-            d_weight += _half_product(d_logits.t(), hidden, self.matmul_dtype)
-            d_hidden = _half_product(d_logits, self.weight, self.matmul_dtype)
+        if self.kernel is not None and self.width == 1:
+            sums = (d_left.numpy(), d_right.numpy(), d_weight[0].numpy())
+            d_out = d_logits[:, 0].contiguous().numpy()
+            self.kernel.add_gradients_of_one_output(*self._arrays(tile), self.weight[0].numpy(), d_out, *sums)
+            return
+        hidden = self._hidden(tile)
+        num_missing = len(hidden) - tile.num_nodes
+        d_rows = torch.nn.functional.pad(d_logits, (0, 0, 0, num_missing)) if num_missing else d_logits
+        d_weight += self._product(d_rows.t(), hidden.t())
+        d_hidden = self._product(d_rows, self.transposed)
+        if self.kernel is not None:
+            _, _, frames, columns, one = self._arrays(tile)
+            sums = (d_left.numpy(), d_right.numpy())
+            self.kernel.add_gradients(d_hidden.numpy(), hidden.numpy(), frames, columns, one, *sums)
+            return
         # tanh' is 4 r (1 - r), or 1 - tanh^2; the 4 comes in at the end.
-        if self.is_separable:
-            d_hidden.mul_(torch.addcmul(hidden, hidden, hidden, value=-1))
-        else:
-            d_hidden.mul_(torch.addcmul(hidden.new_ones(()), hidden, hidden, value=-1))
-        return d_hidden, d_encoder, d_prediction
+        first = hidden if self.is_separable else hidden.new_ones(())
+        d_hidden = d_hidden.mul_(torch.addcmul(first, hidden, hidden, value=-1))[: tile.num_nodes]
+        d_left.index_add_(0, tile.frames, d_hidden)
+        d_right.index_add_(0, tile.columns, d_hidden)
 
     def gradients(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        shape_left, shape_right = self.shapes
         if self.sums is None:
-            zeros = (self.left, self.right, self.weight[: self.num_outputs], self.bias[: self.num_outputs])
-            return tuple(map(torch.zeros_like, zeros))
-        d_encoder, d_prediction, d_weight, d_bias = self.sums
+            zeros = (self.left, self.right, self.weight, self.weight[:, 0])
+            d_left, d_right, d_weight, d_bias = (torch.zeros_like(values) for values in zeros)
+        else:
+            d_left, d_right, d_weight, d_bias = self.sums
         d_weight, d_bias = d_weight[: self.num_outputs], d_bias[: self.num_outputs]
         if self.is_separable:
-            d_encoder.mul_(4)
-            d_prediction.mul_(4)
+            d_left.mul_(4)
+            d_right.mul_(4)
             d_weight = d_bias.unsqueeze(1) - 2 * d_weight
         self.sums = None
-        return d_encoder.view_as(self.left), d_prediction.view_as(self.right), d_weight, d_bias
+        return d_left.view(shape_left), d_right.view(shape_right), d_weight, d_bias
+
+    def _hidden(self, tile: Tile) -> Tensor:
+        """Hidden values (R rounded up, J); those of no node are zero."""
+        hidden = self.left.new_empty(tile.num_rows, self.joint_size)
+        if tile.num_nodes < tile.num_rows:
+            hidden[tile.num_nodes :] = 0
+        if self.kernel is not None:
+            self.kernel.hidden(*self._arrays(tile), hidden.numpy())
+            return hidden
+        nodes = hidden[: tile.num_nodes]
+        torch.index_select(self.left, 0, tile.frames, out=nodes)
+        right = self.right.index_select(0, tile.columns)
+        if self.is_separable:
+            nodes.mul_(right).add_(1).reciprocal_()
+        else:
+            nodes.add_(right).tanh_()
+        return hidden
+
+    def _arrays(self, tile: Tile) -> tuple:
+        """What all compiled loops begin with: states, rows of the nodes, and 1."""
+        left, right = self.left.numpy(), self.right.numpy()
+        return left, right, tile.frames.numpy(), tile.columns.numpy(), left.dtype.type(1)
+
+    def _product(self, left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
+        if self.matmul_dtype is None:
+            return product(left, right, bias)
+        return half_product(left, right, self.matmul_dtype, bias)
+
+
+def _rows_of_a_tile(device_type: str, widest: int) -> int:
+    """A power of two, given the larger of J and K."""
+    fitting = _VALUES_OF_A_TILE.get(device_type, _VALUES_OF_A_TILE["cuda"]) // widest
+    return max(_ROWS_OF_A_TILE, 1 << max(fitting, 1).bit_length() - 1)
+
+
+@functools.cache
+def _kernel() -> ModuleType | None:
+    try:
+        from espnet_ent.losses import cell_kernel
+    except ImportError:
+        return None
+    return cell_kernel
+
+
+def _packed_rows(terms: JointTerms, num_frames: list[int], num_columns: list[int]) -> tuple[Tensor, Tensor]:
+    """Rows of frames and of columns of the packed nodes, each int32 (N,)."""
+    _, width, num_all_columns, _ = terms.lattice_shape
+    device = terms.encoder.device
+    frames, columns = [], []
+    for b, (t, c) in enumerate(zip(num_frames, num_columns, strict=True)):
+        of_frames = torch.arange(b * width, b * width + t, dtype=torch.int32, device=device)
+        of_columns = torch.arange(b * num_all_columns, b * num_all_columns + c, dtype=torch.int32, device=device)
+        frames.append(of_frames.repeat_interleave(c))
+        columns.append(of_columns.repeat(t))
+    return torch.cat(frames), torch.cat(columns)
 
 
 def _clean(values: Tensor, lengths: list[int]) -> Tensor:
     """Values (B, N, J) with zeros beyond the lengths, whatever is there."""
     mask = padding_mask(torch.tensor(lengths), values)
     return values.detach().masked_fill(mask.unsqueeze(-1), 0.0)  # a copy
-
-
-def _half_product(left: Tensor, right: Tensor, dtype: torch.dtype) -> Tensor:
-    """A matrix product of factors rounded to half precision, summed in float32."""
-    left, right = left.to(dtype), right.to(dtype)
-    if left.device.type == "cuda":
-        return torch.mm(left, right, out_dtype=torch.float32)
-    return torch.mm(left.float(), right.float())

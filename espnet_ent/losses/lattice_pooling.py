@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from espnet_ent.errors import ConfigError, LossInputError
-from espnet_ent.losses.lattice_cells import LatticeCells
+from espnet_ent.losses.lattice_cells import LatticeCells, log_normalizer
 from espnet_ent.transducer.states import JointTerms
 
 POOLINGS = ("node", "frame", "token")
@@ -158,12 +158,15 @@ def _label_and_neutral(
 ) -> list[Tensor]:
     """Log probabilities (T (U + 1), 2) of the label and of neutral on each utterance's valid nodes."""
     cells = LatticeCells([terms], num_frames, num_columns)
-    parts: list[list[Tensor]] = [[] for _ in labels]
-    for block in cells.blocks():
-        log_probs = torch.log_softmax(cells.block_logits(block), dim=-1)
-        index = torch.tensor((labels[block.utterance], neutral_index), device=log_probs.device)
-        parts[block.utterance].append(log_probs.index_select(-1, index))
-    return [torch.cat(blocks) for blocks in parts]
+    of_label = cells.of_utterances(torch.tensor(labels, device=cells.device)).unsqueeze(1)
+    log_probs = torch.empty(cells.num_nodes, 2, dtype=cells.dtype, device=cells.device)
+    for tile in cells.tiles():
+        (logits,) = cells.logits(tile)
+        room = tile.of(log_probs)
+        room[:, :1] = logits.gather(1, tile.of(of_label))
+        room[:, 1] = logits[:, neutral_index]
+        room -= log_normalizer([logits]).unsqueeze(1)
+    return list(cells.by_utterance(log_probs))
 
 
 def _extreme_nodes(log_probs: Tensor, is_neutral: bool, neutral_term: str) -> Tensor:

@@ -82,7 +82,8 @@ class FeatureEncoder(nn.Module):
         self.frontend = frontend
         self.specaug = specaug
         self.normalize = normalize
-        self.encoder = encoder
+        # The layout that two-dimensional convolutions compute in: in the other one half of a training step is copies.
+        self.encoder = encoder.to(memory_format=torch.channels_last)
         self.grid = grid
         self.emotion_mix: LayerMix | None = None
         if emotion_layer_mix:

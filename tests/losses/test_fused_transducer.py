@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from espnet_ent.errors import ConfigError
-from espnet_ent.losses import fused_transducer, lattice_cells
+from espnet_ent.losses import fused_transducer, lattice_cells, products
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss
 from espnet_ent.transducer.states import JointTerms
 from tests.losses.oracles import transducer_by_recursion
@@ -82,6 +82,30 @@ def test_values_and_gradients_equal_the_dense_form(sizes, num_outputs, seed, sca
     assert_same(gradients(costs, inputs[0]), gradients(expected, inputs[0]), 1e-6)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("num_outputs", [(31,), (1, 30), (3, 2)])
+def test_the_slow_ways_agree_with_the_fast_ones(num_outputs, dtype, monkeypatch) -> None:
+    """Without compiled loops and without oneDNN, as on other devices."""
+    inputs = make_inputs([(40, 12), (25, 17)], num_outputs, size=24, dtype=dtype)
+    fast = transducer_loss(*inputs, reduction="none")
+    fast_gradients = gradients(fast, inputs[0])
+    assert lattice_cells._kernel() is not None
+    monkeypatch.setattr(lattice_cells, "_kernel", lambda: None)
+    monkeypatch.setattr(products, "_onednn_linear", lambda: None)
+    slow = transducer_loss(*inputs, reduction="none")
+    close = 1e-5 if dtype == torch.float32 else 1e-12
+    torch.testing.assert_close(fast, slow, rtol=close, atol=0)
+    assert_same(fast_gradients, gradients(slow, inputs[0]), close)
+
+
+def test_two_backward_passes_give_the_same() -> None:
+    inputs = make_inputs([(6, 3), (4, 1)], (1, 4))
+    cost = transducer_loss(*inputs)
+    first = torch.autograd.grad(cost, leaves(inputs[0]), retain_graph=True)
+    for one, other in zip(first, torch.autograd.grad(cost, leaves(inputs[0])), strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("num_outputs", [(4,), (1, 3)])
 def test_gradcheck(num_outputs) -> None:
     terms, labels, frames, label_lengths = make_inputs([(4, 3), (2, 1)], num_outputs, size=3)
@@ -95,9 +119,9 @@ def test_gradcheck(num_outputs) -> None:
 
 
 @pytest.mark.parametrize("num_outputs", [(31,), (1, 30), (1, 99)])
-@pytest.mark.parametrize("block", [1, 700, 1 << 20])
-def test_float32_is_within_its_rounding_whatever_the_blocks(num_outputs, block, monkeypatch) -> None:
-    monkeypatch.setattr(lattice_cells, "_VALUES_OF_A_BLOCK", block)
+@pytest.mark.parametrize("rows", [1, 30, 1 << 14])
+def test_float32_is_within_its_rounding_whatever_the_tiles(num_outputs, rows, monkeypatch) -> None:
+    monkeypatch.setattr(lattice_cells, "_rows_of_a_tile", lambda *_: rows)
     inputs = make_inputs([(40, 12), (25, 17)], num_outputs, size=24, dtype=torch.float32)
     exact = make_inputs([(40, 12), (25, 17)], num_outputs, size=24, dtype=torch.float32)
     double = tuple(
@@ -114,9 +138,9 @@ def test_a_small_occupancy_leaves_out_nodes_and_changes_next_to_nothing(monkeypa
     computed = []
     original = lattice_cells.LatticeCells.accumulate
 
-    def counting(self, nodes, hidden, d_logits):
-        computed.append(len(nodes.b))
-        original(self, nodes, hidden, d_logits)
+    def counting(self, tile, d_logits):
+        computed.append(tile.num_nodes)
+        original(self, tile, d_logits)
 
     monkeypatch.setattr(lattice_cells.LatticeCells, "accumulate", counting)
     sparse = TransducerLossConfig(occupancy_eps=1e-6)
@@ -199,7 +223,7 @@ class _LargestTensor(TorchDispatchMode):
 
 @pytest.mark.parametrize("num_outputs", [(31,), (1, 30), (1, 499)])
 def test_no_tensor_is_as_large_as_the_dense_lattice(num_outputs, monkeypatch) -> None:
-    monkeypatch.setattr(lattice_cells, "_VALUES_OF_A_BLOCK", 1 << 14)
+    monkeypatch.setattr(lattice_cells, "_rows_of_a_tile", lambda *_: 64)
     inputs = make_inputs([(100, 30), (80, 25)], num_outputs, size=256, dtype=torch.float32)
     with _LargestTensor() as seen:
         torch.autograd.grad(transducer_loss(*inputs), leaves(inputs[0]))

@@ -141,10 +141,10 @@ def test_the_first_of_equal_nodes_is_taken():
     torch.testing.assert_close(gradient, expected)
 
 
-def test_blocks_of_frames_change_nothing(monkeypatch):
+def test_tiles_change_nothing(monkeypatch):
     case = _case(3)
     expected = lattice_pooling_losses(*case, pooling="frame")
-    monkeypatch.setattr(lattice_cells, "_VALUES_OF_A_BLOCK", 1)
+    monkeypatch.setattr(lattice_cells, "_rows_of_a_tile", lambda *_: 5)
     torch.testing.assert_close(lattice_pooling_losses(*case, pooling="frame"), expected)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -72,34 +72,67 @@ def _front_step(model: ESPnetENTModel, batch: Mapping[str, Tensor]) -> Tensor:
     return torch.nn.functional.cross_entropy(utterance, batch["emotion"].flatten()) + rest
 
 
+def _encoder_step(model: ESPnetENTModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """Features and encoder alone."""
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    return enc.h.sum() + enc.h_emo.sum()
+
+
+def _subsampling_step(model: ESPnetENTModel, batch: Mapping[str, Tensor]) -> Tensor:
+    """Features and the encoder's two convolutions alone."""
+    features, _ = model.encoder.features(batch["speech"], batch["speech_lengths"])
+    return model.encoder.encoder.embed.conv(features.unsqueeze(1)).sum()
+
+
+# Each contains the one before: what a part costs is the difference.
+_STEPS: dict[str, Callable[[ESPnetENTModel, Mapping[str, Tensor]], Tensor]] = {
+    "features and convolutions": _subsampling_step,
+    "encoder blocks": _encoder_step,
+    "prediction network, utterance head": _front_step,
+    "joint networks and losses": lambda model, batch: model(**batch)[0],
+}
+
+
+def _seconds_of_parts(
+    steps: Mapping[str, Callable[[ESPnetENTModel, Mapping[str, Tensor]], Tensor]],
+    model: ESPnetENTModel,
+    num_runs: int,
+) -> dict[str, float]:
+    """Median seconds of the parts of a training step, forward, backward and update."""
+    batch = _batch()
+    optimizer = torch.optim.AdamW(model.parameters())
+    seconds: dict[str, list[float]] = {name: [] for name in (*steps, "clipping and update")}
+    for _ in range(num_runs + 2):
+        for name, step in steps.items():
+            optimizer.zero_grad()
+            start = time.perf_counter()
+            step(model, batch).backward()
+            seconds[name].append(time.perf_counter() - start)
+        start = time.perf_counter()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
+        optimizer.step()
+        seconds["clipping and update"].append(time.perf_counter() - start)
+    found, before = {}, 0.0
+    for name, values in seconds.items():
+        median = statistics.median(values[2:])
+        found[name] = median if name == "clipping and update" else median - before
+        before = median
+    return found
+
+
 def demo_table(num_runs: int) -> Table:
-    """Seconds of a step, and the share of joint networks and losses in it."""
+    """Milliseconds and shares of the parts of a step: as it was with stock parts, and as it is."""
     rows = []
     for name in ("ent", "fent"):
-        model, batch = _model(name), _batch()
-        model.train()
-        steps = {
-            "dense": lambda: _dense_step(model, batch),  # noqa: B023 (called before the next turn)
-            "fused": lambda: model(**batch)[0],  # noqa: B023
-            "without joints": lambda: _front_step(model, batch),  # noqa: B023
-        }
-        seconds: dict[str, list[float]] = {key: [] for key in steps}
-        for _ in range(num_runs + 2):
-            for key, step in steps.items():
-                start = time.perf_counter()
-                step().backward()
-                seconds[key].append(time.perf_counter() - start)
-                model.zero_grad()
-        median = {key: statistics.median(values[2:]) for key, values in seconds.items()}
-        joints = {key: median[key] - median["without joints"] for key in ("dense", "fused")}
-        rows.append(
-            (
-                name.upper(),
-                *(f"{1000 * median[key]:.0f}" for key in ("dense", "fused")),
-                f"{median['dense'] / median['fused']:.2f}x",
-                *(f"{1000 * joints[key]:.0f} ({100 * joints[key] / median[key]:.0f} %)" for key in joints),
-                f"{100 * joints['fused'] / joints['dense']:.0f} %",
+        model = _model(name).train()
+        after = _seconds_of_parts(_STEPS, model, num_runs)
+        model.encoder.encoder.to(memory_format=torch.contiguous_format)
+        before = _seconds_of_parts({**_STEPS, "joint networks and losses": _dense_step}, model, num_runs)
+        for part in (*after, "all"):
+            old, new = (sum(of.values()) if part == "all" else of[part] for of in (before, after))
+            shares = (
+                f"{1000 * value:.0f} ({100 * value / sum(of.values()):.0f} %)"
+                for value, of in ((old, before), (new, after))
             )
-        )
-    header = ("system", "dense ms", "fused ms", "ratio", "joints + losses, dense", "fused", "fused / dense")
-    return Table(header, tuple(rows))
+            rows.append((name.upper(), part, *shares, f"{100 * new / old:.0f} %"))
+    return Table(("system", "part", "before, ms", "after, ms", "after / before"), tuple(rows))

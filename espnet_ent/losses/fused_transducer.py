@@ -43,8 +43,8 @@ class FusedOptions:
 
 def fused_costs(
     terms: Sequence[JointTerms], labels: Tensor, num_frames: list[int], num_columns: list[int], options: FusedOptions
-) -> Tensor:
-    """Costs (B,) in nats of checked inputs, differentiable in all tensors of ``terms``.
+) -> tuple[Tensor, Alignments]:
+    """Costs (B,) in nats of checked inputs, differentiable in all tensors of ``terms``, and posteriors of the arcs.
 
     Args:
         terms: Joint terms whose outputs, concatenated, are blank (0) and the labels.
@@ -55,7 +55,8 @@ def fused_costs(
     """
     tensors = [tensor for term in terms for tensor in (term.encoder, term.prediction, term.weight, term.bias)]
     with torch.autocast(tensors[0].device.type, enabled=False):
-        return _FusedTransducer.apply(labels, num_frames, num_columns, options, *tensors)
+        costs, blank, label = _FusedTransducer.apply(labels, num_frames, num_columns, options, *tensors)
+    return costs, Alignments(costs.detach().double(), blank, label)
 
 
 def fused_alignments(
@@ -81,7 +82,7 @@ class _FusedTransducer(torch.autograd.Function):
         num_columns: list[int],
         options: FusedOptions,
         *tensors: Tensor,
-    ) -> Tensor:
+    ) -> tuple[Tensor, Tensor, Tensor]:
         terms = [JointTerms(*tensors[i : i + 4]) for i in range(0, len(tensors), 4)]
         cells = LatticeCells(terms, num_frames, num_columns, options.matmul_dtype)
         outputs = _Outputs(cells, labels)
@@ -92,11 +93,12 @@ class _FusedTransducer(torch.autograd.Function):
         ctx.log_norm, ctx.kept = arcs.log_norm, arcs.kept
         ctx.dtypes = [tensor.dtype for tensor in tensors]
         ctx.blank, ctx.label = cells.packed(found.blank), cells.packed(found.label)
-        return found.costs.to(cells.dtype)
+        ctx.mark_non_differentiable(found.blank, found.label)
+        return found.costs.to(cells.dtype), found.blank, found.label
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_costs: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_costs: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         cells, options = ctx.cells, ctx.options
         passed = ~(ctx.blank + ctx.label <= options.occupancy_eps)  # true where it is not a number
         weights = cells.of_utterances(-d_costs.to(cells.dtype))

@@ -1,7 +1,8 @@
-"""Lattice max pooling: an utterance's emotion as the only supervision of its emotion lattice.
+"""Lattice pooling: an utterance's emotion as the only supervision of its emotion lattice.
 
-Two nodes of the lattice are picked for each utterance, and only these (or their row or column) are computed
-with gradients: same values and gradients as the dense form, at a small part of its memory.
+Lattice max pooling picks two nodes of an utterance's lattice, and only these (or their row or column) are computed
+with gradients: same values and gradients as the dense form, at a small part of its memory. The averages of
+:mod:`espnet_ent.losses.lattice_averages` stand beside it.
 
 Source: Shen et al., "Emotion neural transducer for fine-grained speech emotion recognition", 2024; the
 neutral term ``separating`` is ours.
@@ -16,10 +17,11 @@ import torch
 from torch import Tensor
 
 from espnet_ent.errors import ConfigError, LossInputError
+from espnet_ent.losses.lattice_averages import AVERAGES, average_losses
 from espnet_ent.losses.lattice_cells import LatticeCells, log_normalizer
 from espnet_ent.transducer.states import JointTerms
 
-POOLINGS = ("node", "frame", "token")
+POOLINGS = ("node", "frame", "token", *AVERAGES)
 NEUTRAL_TERMS = ("reference", "separating", "none")
 
 
@@ -42,6 +44,8 @@ def lattice_pooling_loss(
     pooling: str = "node",
     neutral_term: str = "reference",
     probability_floor: float = 0.0,
+    top_share: float = 0.1,
+    occupancy: Tensor | None = None,
 ) -> Tensor:
     """Mean over the batch of :func:`lattice_pooling_losses`, a scalar in nats; same arguments and errors."""
     return lattice_pooling_losses(
@@ -53,6 +57,8 @@ def lattice_pooling_loss(
         pooling=pooling,
         neutral_term=neutral_term,
         probability_floor=probability_floor,
+        top_share=top_share,
+        occupancy=occupancy,
     ).mean()
 
 
@@ -65,12 +71,15 @@ def lattice_pooling_losses(
     pooling: str = "node",
     neutral_term: str = "reference",
     probability_floor: float = 0.0,
+    top_share: float = 0.1,
+    occupancy: Tensor | None = None,
 ) -> Tensor:
-    """-log max p(label) plus a neutral term, over the valid nodes of each utterance.
+    """-log max p(label), or an average in its place, plus a neutral term, over the valid nodes of each utterance.
 
     ``pooling`` says what a picked node (t*, u*) contributes: ``node`` -log p there; ``frame`` the mean of
-    -log p over the columns of frame t*; ``token`` the mean over the frames of column u*. ``neutral_term``:
-    ``reference`` -log min p(neutral); ``separating`` the same for neutral utterances, and
+    -log p over the columns of frame t*; ``token`` the mean over the frames of column u*. With ``mean``,
+    ``occupancy``, ``top_k`` and ``linear_softmax`` the label's term is an average, and the neutral term that of
+    ``node``. ``neutral_term``: ``reference`` -log min p(neutral); ``separating`` the same for neutral utterances, and
     -log max p(neutral) for emotional ones; ``none`` nothing. The first node wins a tie.
 
     Args:
@@ -82,33 +91,42 @@ def lattice_pooling_losses(
         pooling: One of :data:`POOLINGS`.
         neutral_term: One of :data:`NEUTRAL_TERMS`.
         probability_floor: Probabilities are clamped at this value, gradients included; only with
-            ``reference``, whose published form has 1e-8.
+            ``reference``, whose published form has 1e-8, and with ``node``, ``frame`` and ``token``.
+        top_share: Share of the nodes that ``top_k`` averages, in (0, 1].
+        occupancy: (B, T, U + 1), how often alignments pass through each node, for ``occupancy``; no gradient.
 
     Returns:
         (B,) losses in nats. Padding changes neither values nor gradients.
 
     Raises:
         ConfigError: If ``pooling`` or ``neutral_term`` is unknown, or the floor is given to another term.
-        LossInputError: If an emotion or a length is out of range.
+        LossInputError: If an emotion or a length is out of range, or the occupancy is missing or does not fit.
     """
-    check_lattice_pooling(pooling, neutral_term, probability_floor)
+    check_lattice_pooling(pooling, neutral_term, probability_floor, top_share)
     labels = _checked(terms, emotions, enc_lengths, label_lengths, neutral_index)
     num_frames, num_columns = enc_lengths.tolist(), (label_lengths + 1).tolist()
     with torch.autocast(terms.encoder.device.type, enabled=False):
         log_probs = _label_and_neutral(terms, num_frames, num_columns, labels, neutral_index)
-    nodes = [
-        _extreme_nodes(values, label == neutral_index, neutral_term)
-        for values, label in zip(log_probs, labels, strict=True)
-    ]
-    picks = [
-        _Pick(b, node // num_columns[b], node % num_columns[b], emotion)
-        for b, pair in enumerate(torch.stack(nodes).tolist())
-        for node, emotion in zip(pair, (labels[b], neutral_index), strict=False)
-    ]
-    return _pooled(terms, picks, num_frames, num_columns, pooling, probability_floor)
+    is_average = pooling in AVERAGES
+    picks = []
+    for b, (values, label) in enumerate(zip(log_probs, labels, strict=True)):
+        of_label, of_neutral = _extreme_nodes(values, label == neutral_index, neutral_term)
+        pairs = [] if is_average else [(of_label, label)]
+        pairs += [] if of_neutral is None else [(of_neutral, neutral_index)]
+        picks += [_Pick(b, node // num_columns[b], node % num_columns[b], emotion) for node, emotion in pairs]
+    if not is_average:
+        return _pooled(terms, picks, num_frames, num_columns, pooling, probability_floor)
+    of_labels, classes = (
+        torch.cat([values[:, 0] for values in log_probs]),
+        torch.tensor(labels, device=terms.encoder.device),
+    )
+    losses = average_losses(terms, of_labels, classes, num_frames, num_columns, pooling, top_share, occupancy)
+    return losses + _pooled(terms, picks, num_frames, num_columns, "node", 0.0) if picks else losses
 
 
-def check_lattice_pooling(pooling: str, neutral_term: str, probability_floor: float = 0.0) -> None:
+def check_lattice_pooling(
+    pooling: str, neutral_term: str, probability_floor: float = 0.0, top_share: float = 0.1
+) -> None:
     """Refuse unknown options, for a model to call when it is built.
 
     Raises:
@@ -122,6 +140,10 @@ def check_lattice_pooling(pooling: str, neutral_term: str, probability_floor: fl
         raise ConfigError("probability_floor out of range", expected="[0, 1)", got=probability_floor)
     if probability_floor > 0.0 and neutral_term != "reference":
         raise ConfigError("probability_floor is for neutral_term reference alone", got=neutral_term)
+    if probability_floor > 0.0 and pooling in AVERAGES:
+        raise ConfigError("probability_floor is for lattice_pooling node, frame and token alone", got=pooling)
+    if not 0.0 < top_share <= 1.0:
+        raise ConfigError("top_share out of range", expected="above 0, at most 1", got=top_share)
 
 
 def _checked(
@@ -169,16 +191,16 @@ def _label_and_neutral(
     return list(cells.by_utterance(log_probs))
 
 
-def _extreme_nodes(log_probs: Tensor, is_neutral: bool, neutral_term: str) -> Tensor:
-    """Flat indices of the nodes that the loss reads: the label's, and neutral's unless there is no such term.
+def _extreme_nodes(log_probs: Tensor, is_neutral: bool, neutral_term: str) -> tuple[int, int | None]:
+    """Packed nodes of one utterance that the loss reads: the label's, and neutral's unless there is no such term.
 
     argmax and argmin return the first of equal nodes.
     """
-    of_label, of_neutral = log_probs[..., 0].flatten(), log_probs[..., 1].flatten()
+    of_label, of_neutral = log_probs[:, 0], log_probs[:, 1]
     if neutral_term == "none":
-        return of_label.argmax().unsqueeze(0)
+        return int(of_label.argmax()), None
     separated = neutral_term == "separating" and not is_neutral
-    return torch.stack((of_label.argmax(), of_neutral.argmax() if separated else of_neutral.argmin()))
+    return int(of_label.argmax()), int(of_neutral.argmax() if separated else of_neutral.argmin())
 
 
 def _pooled(

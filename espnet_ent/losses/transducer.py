@@ -109,6 +109,20 @@ def transducer_loss(
     reduction: str = "mean",
     config: TransducerLossConfig | None = None,
 ) -> Tensor:
+    """As :func:`transducer_loss_and_alignments`, the loss alone."""
+    lengths = (enc_lengths, label_lengths)
+    return transducer_loss_and_alignments(terms, labels, *lengths, utt_ids, reduction, config)[0]
+
+
+def transducer_loss_and_alignments(
+    terms: tuple[JointTerms, ...],
+    labels: Tensor,
+    enc_lengths: Tensor,
+    label_lengths: Tensor,
+    utt_ids: Sequence[str] | None = None,
+    reduction: str = "mean",
+    config: TransducerLossConfig | None = None,
+) -> tuple[Tensor, Alignments | None]:
     """:func:`rnnt_loss` of the logits that ``terms`` stand for, concatenated in order.
 
     Under autocast the matrix products of the output layer are in half precision, all else in float32; the recursion is
@@ -123,6 +137,9 @@ def transducer_loss(
         reduction: ``mean`` or ``sum`` over the batch, or ``none``.
         config: How it is computed.
 
+    Returns:
+        The loss, and where the alignments go, which the fused loss knows anyway; None with torchaudio.
+
     Raises:
         LossInputError: As :func:`rnnt_loss`; the number of logits has a bound with torchaudio alone.
         ConfigError: If ``reduction`` or the configuration is wrong.
@@ -134,12 +151,13 @@ def transducer_loss(
         device_type = labels.device.type
         half = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
         options = FusedOptions(config.occupancy_eps, config.fastemit, half)
-        return _reduce(fused_costs(terms, labels, num_frames, num_columns, options), reduction)
+        costs, posteriors = fused_costs(terms, labels, num_frames, num_columns, options)
+        return _reduce(costs, reduction), posteriors
     longest = max(num_frames), max(num_columns)
     _check_size(len(num_frames), *longest, sum(term.lattice_shape[3] for term in terms))
     heads = [term.trimmed(*longest).logits() for term in terms]
     logits = heads[0] if len(heads) == 1 else torch.cat(heads, dim=-1)
-    return _reduce(_kernel(logits, labels, enc_lengths, label_lengths), reduction)
+    return _reduce(_kernel(logits, labels, enc_lengths, label_lengths), reduction), None
 
 
 def transducer_alignments(

@@ -28,6 +28,7 @@ from typeguard import TypeCheckError
 from espnet_ent.data.tokens import TokenList
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
@@ -50,6 +51,7 @@ REGISTRY: dict[str, dict[str, type]] = {
         "rnn": RNNEncoder,
         "contextual_block_transformer": ContextualBlockTransformerEncoder,
     },
+    "emotion_branch": {"local_context": LocalContext},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
     "emotion_joint": {"joint": EmotionJoint},
     "utterance_head": {"pooling": PoolingHead},
@@ -61,6 +63,7 @@ DEFAULTS: dict[str, str | None] = {
     "specaug": None,
     "normalize": "global_mvn",
     "encoder": "conformer",
+    "emotion_branch": None,
     "transducer": "transducer",
     "emotion_joint": "joint",
     "utterance_head": "pooling",
@@ -69,6 +72,7 @@ DEFAULTS: dict[str, str | None] = {
 
 _MODEL_OPTIONS = ("emotion_layer_mix", "extract_feats_in_collect_stats")  # the second is read by ESPnet's task
 _BOUNDED = ("emotion_smoothing", "occupancy_eps")  # in [0, 1)
+_UNBOUNDED = ("fastemit", "top_share")
 _FLASH_ATTENTION = "use_flash_attn"  # ESPnet's default is on and falls back with a warning where it is missing
 
 
@@ -157,6 +161,13 @@ def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_f
         encoder=encoder,
         grid=frame_grid(config),
         emotion_layer_mix=emotion_layer_mix,
+        emotion_branch=_make(
+            config,
+            "emotion_branch",
+            input_size=frontend.output_size(),
+            output_size=encoder.output_size(),
+            subsampling=subsampling_factor(name, conf),
+        ),
     )
 
 
@@ -189,10 +200,17 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
             values[key] = _number_below(float("inf"), "weight", key, values[key])
         elif key in _BOUNDED:
             values[key] = _number_below(1.0, key.replace("_", " "), key, values[key])
-        elif key == "fastemit":
-            values[key] = _number_below(float("inf"), key, key, values[key])
+        elif key in _UNBOUNDED:
+            values[key] = _number_below(float("inf"), key.replace("_", " "), key, values[key])
     losses = LossConfig(**values)
-    check_lattice_pooling(losses.lattice_pooling, losses.neutral_term)
+    check_lattice_pooling(losses.lattice_pooling, losses.neutral_term, top_share=losses.top_share)
+    if losses.lattice_pooling == "occupancy" and not losses.transducer_weight and losses.lattice_weight:
+        raise ConfigError(
+            "lattice_pooling: occupancy needs the alignments of a transducer",
+            where="model_conf",
+            expected="transducer_weight above 0",
+            got=losses.transducer_weight,
+        )
     check_mixing_nodes(losses.mixing_nodes)
     losses.of_transducer.check()
     return losses

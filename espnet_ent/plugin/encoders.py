@@ -11,6 +11,7 @@ from espnet2.asr.encoder.rnn_encoder import RNNEncoder
 from torch import Tensor, nn
 
 from espnet_ent.encoders.layer_mix import LayerMix
+from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.transducer.states import EncoderStates
@@ -64,6 +65,7 @@ class FeatureEncoder(nn.Module):
         grid: Time grid of the encoder's frames.
         emotion_layer_mix: Give ``h_emo`` from a learned mix of all layers instead of ``h`` itself (the second
             layer mix of FENT).
+        emotion_branch: Layers of short context, whose states the emotion lattice sees in place of ``h_emo``; or None.
 
     Raises:
         ConfigError: If a layer mix is asked of an encoder that does not give its layers.
@@ -77,6 +79,7 @@ class FeatureEncoder(nn.Module):
         encoder: nn.Module,
         grid: FrameGrid,
         emotion_layer_mix: bool = False,
+        emotion_branch: LocalContext | None = None,
     ) -> None:
         super().__init__()
         self.frontend = frontend
@@ -85,6 +88,7 @@ class FeatureEncoder(nn.Module):
         # The layout that two-dimensional convolutions compute in: in the other one half of a training step is copies.
         self.encoder = encoder.to(memory_format=torch.channels_last)
         self.grid = grid
+        self.emotion_branch = emotion_branch
         self.emotion_mix: LayerMix | None = None
         if emotion_layer_mix:
             if "return_all_hs" not in inspect.signature(encoder.forward).parameters:
@@ -122,11 +126,14 @@ class FeatureEncoder(nn.Module):
                 feats, lengths = self.specaug(feats, lengths)
             if self.normalize is not None:
                 feats, lengths = self.normalize(feats, lengths)
+        feats_lengths = lengths
         try:
             if self.emotion_mix is None:
                 h, lengths, _ = self.encoder(feats, lengths)
-                return EncoderStates(h=h, h_emo=h, lengths=lengths)
-            (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
+                h_emo = h
+            else:
+                (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
+                h_emo = self.emotion_mix(layers)
         except TooShortUttError as error:
             raise LossInputError(
                 "utterances are too short for the encoder's subsampling",
@@ -134,4 +141,5 @@ class FeatureEncoder(nn.Module):
                 got=error.actual_size,
                 next_step="raise --min_wav_duration and rerun stage 4",
             ) from error
-        return EncoderStates(h=h, h_emo=self.emotion_mix(layers), lengths=lengths)
+        h_local = None if self.emotion_branch is None else self.emotion_branch(feats, feats_lengths, h_emo, lengths)
+        return EncoderStates(h=h, h_emo=h_emo, lengths=lengths, h_local=h_local)

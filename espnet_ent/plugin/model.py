@@ -20,7 +20,7 @@ from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
-from espnet_ent.losses.transducer import TransducerLossConfig, transducer_loss
+from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss_and_alignments
 from espnet_ent.plugin.encoders import FeatureEncoder
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
@@ -33,11 +33,12 @@ class LossConfig:
 
     Attributes:
         transducer_weight: Weight of the transducer loss.
-        lattice_weight: Weight of the lattice max pooling loss.
+        lattice_weight: Weight of the lattice pooling loss.
         utterance_weight: Weight of the utterance head's cross entropy.
         lm_weight: Weight of the vocabulary predictor's language-model loss (factorized transducer).
         ctc_weight: Weight of a CTC loss on the encoder.
-        lattice_pooling: ``node | frame | token``.
+        lattice_pooling: ``node | frame | token | mean | occupancy | top_k | linear_softmax``.
+        top_share: Share of the nodes that ``top_k`` averages, in (0, 1].
         neutral_term: ``reference | separating | none``.
         mixing_nodes: ``later | diagonal``; for data with emotion intervals.
         emotion_smoothing: Label smoothing of the utterance head's cross entropy, in [0, 1).
@@ -52,6 +53,7 @@ class LossConfig:
     lm_weight: float = 0.0
     ctc_weight: float = 0.0
     lattice_pooling: str = "node"
+    top_share: float = 0.1
     neutral_term: str = "reference"
     mixing_nodes: str = "later"
     emotion_smoothing: float = 0.0
@@ -67,12 +69,18 @@ class LossConfig:
 
 @dataclass(frozen=True, eq=False)
 class _EmotionInputs:
-    """What the emotion branches see: states (B, T, D), (B, U + 1, P) and their lengths (B,), the second in labels."""
+    """What the emotion branches see.
+
+    States (B, T, D), those of the lattice (B, T, D), (B, U + 1, P); lengths (B,), the second in labels; how often
+    alignments pass through each node (B, T, U + 1), or None.
+    """
 
     h: Tensor
+    h_lattice: Tensor
     g: Tensor
     enc_lengths: Tensor
     label_lengths: Tensor
+    occupancy: Tensor | None
 
 
 class ESPnetENTModel(AbsESPnetModel):
@@ -148,9 +156,10 @@ class ESPnetENTModel(AbsESPnetModel):
         # Before the embedding, which would fail without naming the utterance.
         check_sequences(enc.h.size(1), len(self.tokens), text, enc.lengths, text_lengths, utt_id)
         states = self.transducer.predict(text, text_lengths)
-        losses = self._speech_losses(enc, states, text, text_lengths, utt_id)
+        losses, occupancy = self._speech_losses(enc, states, text, text_lengths, utt_id)
         stats: dict[str, Tensor] = {}
-        inputs = _EmotionInputs(*self.transducer.emotion_inputs(enc, states), enc.lengths, text_lengths)
+        h, g = self.transducer.emotion_inputs(enc, states)
+        inputs = _EmotionInputs(h, _of_lattice(enc, h), g, enc.lengths, text_lengths, occupancy)
         if emo_intervals is None:
             losses.update(self._utterance_supervision(inputs, emotion, stats))
         else:
@@ -175,13 +184,15 @@ class ESPnetENTModel(AbsESPnetModel):
         emotion = emotion.reshape(-1)
         if self.emotion_joint is not None:
             losses["lattice"] = lattice_pooling_loss(
-                self.emotion_joint.terms(inputs.h, inputs.g),
+                self.emotion_joint.terms(inputs.h_lattice, inputs.g),
                 emotion,
                 inputs.enc_lengths,
                 inputs.label_lengths,
                 self.emotions.neutral_index,
                 pooling=self.losses.lattice_pooling,
                 neutral_term=self.losses.neutral_term,
+                top_share=self.losses.top_share,
+                occupancy=inputs.occupancy,
             )
         if self.utterance_head is not None:
             logits = self.utterance_head(inputs.h, inputs.enc_lengths, inputs.g, inputs.label_lengths + 1)
@@ -200,7 +211,7 @@ class ESPnetENTModel(AbsESPnetModel):
         losses = {}
         if self.emotion_joint is not None:
             losses["lattice"] = lattice_interval_loss(
-                self.emotion_joint.terms(inputs.h, inputs.g),
+                self.emotion_joint.terms(inputs.h_lattice, inputs.g),
                 intervals,
                 inputs.enc_lengths,
                 inputs.label_lengths,
@@ -231,18 +242,20 @@ class ESPnetENTModel(AbsESPnetModel):
         text: Tensor,
         text_lengths: Tensor,
         utt_id: list[str] | None,
-    ) -> dict[str, Tensor]:
-        losses = {}
+    ) -> tuple[dict[str, Tensor], Tensor | None]:
+        """Losses, and if it is needed how often alignments pass through each node (B, T, U + 1)."""
+        losses, occupancy = {}, None
         if self.losses.transducer_weight > 0:
-            terms = self.transducer.joint_terms(enc, states)
-            losses["transducer"] = transducer_loss(
-                terms, text, enc.lengths, text_lengths, utt_ids=utt_id, config=self.losses.of_transducer
-            )
+            inputs = (self.transducer.joint_terms(enc, states), text, enc.lengths, text_lengths, utt_id)
+            losses["transducer"], posteriors = transducer_loss_and_alignments(*inputs, config=self.losses.of_transducer)
+            if self.losses.lattice_pooling == "occupancy":
+                posteriors = posteriors or transducer_alignments(*inputs)
+                occupancy = posteriors.blank + posteriors.label
         if self.losses.lm_weight > 0:
             losses["lm"] = language_model_loss(self.transducer.lm_logits(states), text, text_lengths)
         if self.ctc is not None:
             losses["ctc"] = ctc_loss(self.ctc(enc.h), text, enc.lengths, text_lengths, utt_ids=utt_id)
-        return losses
+        return losses, occupancy
 
     def collect_feats(self, speech: Tensor, speech_lengths: Tensor, **_unused: Tensor) -> dict[str, Tensor]:
         """Features for the statistics of stage 10: ``feats`` (B, frames, bins), ``feats_lengths`` (B,)."""
@@ -272,7 +285,7 @@ class ESPnetENTModel(AbsESPnetModel):
         label_lengths = labels.new_full((labels.size(0),), labels.size(1))
         h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths))
         g_on_path = g.gather(1, nodes.unsqueeze(-1).expand(-1, -1, g.size(-1)))
-        return self.emotion_joint.logits(h, g_on_path).log_softmax(dim=-1)
+        return self.emotion_joint.logits(_of_lattice(enc, h), g_on_path).log_softmax(dim=-1)
 
     def reset_emotion_counts(self) -> None:
         """Forget the counts of the validation so far."""
@@ -281,3 +294,8 @@ class ESPnetENTModel(AbsESPnetModel):
     def _count(self, emotion: Tensor, predicted: Tensor) -> None:
         """Add to the confusion counts (rows: reference, columns: prediction) of the validation, text given."""
         np.add.at(self.emotion_counts, (emotion.cpu().numpy(), predicted.cpu().numpy()), 1)
+
+
+def _of_lattice(enc: EncoderStates, h_emo: Tensor) -> Tensor:
+    """Encoder states (B, T, D) that the emotion lattice sees."""
+    return h_emo if enc.h_local is None else enc.h_local

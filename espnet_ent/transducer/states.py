@@ -20,11 +20,14 @@ class EncoderStates:
         h: (B, T, D) states for the transcription.
         h_emo: (B, T, D) states for blank and emotion; ``h`` itself where there is no second layer mix.
         lengths: (B,) int64, valid frames.
+        h_local: (B, T, D) states for the emotion lattice alone, of an emotion branch; None: it sees what the utterance
+            head sees.
     """
 
     h: Tensor
     h_emo: Tensor
     lengths: Tensor
+    h_local: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -63,11 +63,25 @@ def ctc_by_enumeration(logits: Tensor, labels: list[int]) -> Tensor:
 
 
 def lattice_pooling(
-    logits: Tensor, label: int, neutral: int, pooling: str, neutral_term: str, floor: float = 0.0
+    logits: Tensor,
+    label: int,
+    neutral: int,
+    pooling: str,
+    neutral_term: str,
+    floor: float = 0.0,
+    top_share: float = 0.1,
+    occupancy: Tensor | None = None,
 ) -> Tensor:
-    """Lattice pooling loss of one utterance without padding. ``logits`` (T, U + 1, E)."""
+    """Lattice pooling loss of one utterance without padding. ``logits`` (T, U + 1, E), ``occupancy`` (T, U + 1)."""
     log_probs = logits.log_softmax(-1)
     num_frames, num_columns, _ = logits.shape
+    if pooling not in ("node", "frame", "token"):
+        values = [log_probs[t, u, label] for t in range(num_frames) for u in range(num_columns)]
+        total = sum(_average(values, pooling, top_share, occupancy))
+        if neutral_term != "none":
+            of_both = lattice_pooling(logits, label, neutral, "node", neutral_term)
+            total = total + of_both - lattice_pooling(logits, label, neutral, "node", "none")
+        return total
     picks = [(_extreme(log_probs, label, largest=True), label)]
     if neutral_term == "reference" or (neutral_term == "separating" and label == neutral):
         picks.append((_extreme(log_probs, neutral, largest=False), neutral))
@@ -84,6 +98,21 @@ def lattice_pooling(
         for t, u in nodes:
             loss = loss - log_probs[t, u, emotion].exp().clamp(min=floor).log() / len(nodes)
     return loss
+
+
+def _average(values: list[Tensor], pooling: str, top_share: float, occupancy: Tensor | None) -> list[Tensor]:
+    """Terms of the label's part of the loss, given the log probabilities of all nodes."""
+    if pooling == "mean":
+        return [-value / len(values) for value in values]
+    if pooling == "top_k":
+        kept = sorted(values, key=lambda value: -value.item())[: max(1, math.ceil(top_share * len(values)))]
+        return [-value / len(kept) for value in kept]
+    if pooling == "occupancy":
+        weights = occupancy.flatten().tolist()
+        return [-value * weight / sum(weights) for value, weight in zip(values, weights, strict=True)]
+    assert pooling == "linear_softmax"
+    probs = [value.exp() for value in values]
+    return [-(sum(p * p for p in probs) / sum(probs)).log()]
 
 
 def _extreme(log_probs: Tensor, emotion: int, largest: bool) -> tuple[int, int]:

@@ -49,12 +49,30 @@ def _leaves(terms: JointTerms) -> tuple[Tensor, ...]:
     return terms.encoder, terms.prediction, terms.weight, terms.bias
 
 
-def _expected(case: tuple, pooling: str, neutral_term: str, floor: float = 0.0) -> Tensor:
+def _expected(
+    case: tuple,
+    pooling: str,
+    neutral_term: str,
+    floor: float = 0.0,
+    top_share: float = 0.1,
+    occupancy: Tensor | None = None,
+) -> Tensor:
     terms, emotions, enc_lengths, label_lengths, neutral = case
     logits = terms.logits()
+    if occupancy is None:
+        occupancy = torch.ones(logits.shape[:3])
     return torch.stack(
         [
-            oracles.lattice_pooling(logits[b, :t, : u + 1], label, neutral, pooling, neutral_term, floor)
+            oracles.lattice_pooling(
+                logits[b, :t, : u + 1],
+                label,
+                neutral,
+                pooling,
+                neutral_term,
+                floor,
+                top_share,
+                occupancy[b, :t, : u + 1],
+            )
             for b, (label, t, u) in enumerate(
                 zip(emotions.tolist(), enc_lengths.tolist(), label_lengths.tolist(), strict=True)
             )
@@ -67,8 +85,13 @@ def _expected(case: tuple, pooling: str, neutral_term: str, floor: float = 0.0) 
 def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
     for seed in range(30):
         case = _case(seed)
-        losses = lattice_pooling_losses(*case, pooling=pooling, neutral_term=neutral_term)
-        expected = _expected(case, pooling, neutral_term)
+        shape, generator = case[0].lattice_shape[:3], torch.Generator().manual_seed(seed)
+        options = {
+            "top_share": (0.1, 0.4, 1.0)[seed % 3],
+            "occupancy": 0.1 + torch.rand(shape, generator=generator, dtype=torch.float64),
+        }
+        losses = lattice_pooling_losses(*case, pooling=pooling, neutral_term=neutral_term, **options)
+        expected = _expected(case, pooling, neutral_term, **options)
         torch.testing.assert_close(losses, expected)
         weights = torch.arange(1.0, len(losses) + 1, dtype=torch.float64)
         gradients = torch.autograd.grad(losses @ weights, _leaves(case[0]))
@@ -83,7 +106,11 @@ def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
 def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term):
     for seed in range(10):
         terms, emotions, enc_lengths, label_lengths, neutral = _case(seed)
-        losses = lattice_pooling_losses(terms, emotions, enc_lengths, label_lengths, neutral, pooling, neutral_term)
+        occupancy = torch.rand(terms.lattice_shape[:3], dtype=torch.float64)
+        options = {"pooling": pooling, "neutral_term": neutral_term}
+        losses = lattice_pooling_losses(
+            terms, emotions, enc_lengths, label_lengths, neutral, **options, occupancy=occupancy
+        )
         gradients = torch.autograd.grad(losses.sum(), _leaves(terms))
         for b, (t, u) in enumerate(zip(enc_lengths.tolist(), label_lengths.tolist(), strict=True)):
             assert gradients[0][b, t:].abs().sum() == 0
@@ -92,9 +119,9 @@ def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term):
                 terms.encoder[b : b + 1, :t], terms.prediction[b : b + 1, : u + 1], terms.weight, terms.bias
             )
             one = slice(b, b + 1)
-            loss = lattice_pooling_losses(
-                alone, emotions[one], enc_lengths[one], label_lengths[one], neutral, pooling, neutral_term
-            )
+            lengths = (enc_lengths[one], label_lengths[one])
+            options["occupancy"] = occupancy[one, :t, : u + 1]
+            loss = lattice_pooling_losses(alone, emotions[one], *lengths, neutral, **options)
             torch.testing.assert_close(loss[0], losses[b])
 
 
@@ -131,7 +158,7 @@ def test_the_first_of_equal_nodes_is_taken():
     encoder = torch.randn(1, 4, 3).requires_grad_()
     prediction = torch.randn(1, 3, 3).requires_grad_()
     terms = JointTerms(encoder, prediction, torch.zeros(NUM_EMOTIONS, 3), torch.zeros(NUM_EMOTIONS))
-    assert module._extreme_nodes(torch.zeros(4, 3, 2), False, "reference").tolist() == [0, 0]
+    assert module._extreme_nodes(torch.zeros(12, 2), False, "reference") == (0, 0)
     weight = terms.weight.requires_grad_()
     loss = lattice_pooling_loss(terms, torch.tensor([0]), torch.tensor([4]), torch.tensor([2]), 3)
     (gradient,) = torch.autograd.grad(loss, weight)
@@ -139,6 +166,32 @@ def test_the_first_of_equal_nodes_is_taken():
     # -log p(0) - log p(3) at node (0, 0) alone, with all probabilities 1/4.
     expected = torch.tensor([-0.5, 0.5, 0.5, -0.5]).unsqueeze(1) * hidden
     torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize(
+    ("occupancy", "message"),
+    [
+        (None, "lattice_pooling: occupancy needs the alignments"),
+        (torch.ones(1, 2, 2), "the occupancy does not fit the emotion lattice"),
+        (torch.ones(3, 90, 2), "the occupancy does not fit the emotion lattice"),
+    ],
+)
+def test_an_occupancy_that_is_not_there_or_does_not_fit(occupancy, message) -> None:
+    case = next(case for case in map(_case, range(99)) if len(case[1]) == 3)
+    with pytest.raises(LossInputError, match=message):
+        lattice_pooling_losses(*case, pooling="occupancy", occupancy=occupancy)
+
+
+def test_occupancy_of_a_frame_wise_lattice_is_summed_over_the_labels() -> None:
+    """Its one column stands for all of them."""
+    terms = JointTerms(torch.randn(1, 4, 3), torch.zeros(1, 1, 3), torch.randn(4, 3), torch.randn(4))
+    occupancy = torch.rand(1, 4, 5)
+    lengths = torch.tensor([4]), torch.tensor([0])
+    options = {"pooling": "occupancy", "neutral_term": "none"}
+    loss = lattice_pooling_losses(terms, torch.tensor([1]), *lengths, 3, **options, occupancy=occupancy)
+    log_probs = terms.logits()[0, :, 0].log_softmax(-1)[:, 1]
+    weights = occupancy[0].sum(1)
+    torch.testing.assert_close(loss[0], -(weights * log_probs).sum() / weights.sum())
 
 
 def test_tiles_change_nothing(monkeypatch):
@@ -188,7 +241,9 @@ def test_nan_is_not_hidden():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pooling": "mean"}, r"unknown lattice_pooling; expected node \| frame \| token; got mean"),
+        ({"pooling": "max"}, r"unknown lattice_pooling; expected node \| frame \| token \| mean \| .*; got max"),
+        ({"pooling": "mean", "probability_floor": 1e-8}, "probability_floor is for lattice_pooling node, frame and"),
+        ({"pooling": "top_k", "top_share": 0.0}, "top_share out of range"),
         ({"neutral_term": "no"}, r"unknown neutral_term; expected reference \| separating \| none; got no"),
         (
             {"neutral_term": "none", "probability_floor": 1e-8},

@@ -147,6 +147,7 @@ def test_registry_covers_all_components_of_the_task():
         "specaug",
         "normalize",
         "encoder",
+        "emotion_branch",
         "transducer",
         "emotion_joint",
         "utterance_head",

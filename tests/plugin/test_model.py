@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from espnet_ent.errors import LossInputError
+from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
-from espnet_ent.losses.transducer import rnnt_loss
+from espnet_ent.losses.transducer import rnnt_loss, transducer_alignments
 from espnet_ent.plugin.builder import build_model
 from tests.plugin.tiny import tiny_batch, tiny_config
 
@@ -102,6 +102,55 @@ def test_without_a_mix_both_sides_share_the_encoder_states():
     model, batch = build({}), tiny_batch()
     enc = model.encoder(batch["speech"], batch["speech_lengths"])
     assert enc.h is enc.h_emo
+
+
+@SYSTEMS
+def test_an_emotion_branch_feeds_the_lattice_alone(changes):
+    """In training and on the path; the utterance head and blank go on seeing the encoder."""
+    model, batch = build({**changes, "emotion_branch": "local_context"}), tiny_batch()
+    _, stats, _ = model(**batch)
+    loss = stats["loss_lattice"].squeeze()
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    states = model.transducer.predict(batch["text"], batch["text_lengths"])
+    _, g = model.transducer.emotion_inputs(enc, states)
+    terms = model.emotion_joint.terms(enc.h_local, g)
+    expected = lattice_pooling_loss(terms, batch["emotion"].flatten(), enc.lengths, batch["text_lengths"], 3)
+    torch.testing.assert_close(loss, expected)
+    nodes = torch.zeros(len(enc.h), enc.h.size(1), dtype=torch.long)
+    torch.testing.assert_close(
+        model.node_emotions(enc, batch["text"].clamp(min=0), nodes), terms.logits()[:, :, 0].log_softmax(-1)
+    )
+    with torch.no_grad():
+        model.encoder.emotion_branch.norm.weight.zero_()
+    torch.testing.assert_close(model(**batch)[1]["loss_utterance"], stats["loss_utterance"])
+    torch.testing.assert_close(model(**batch)[1]["loss_transducer"], stats["loss_transducer"])
+    assert model(**batch)[1]["loss_lattice"] != stats["loss_lattice"]
+
+
+@pytest.mark.parametrize("backend", ["fused", "torchaudio"])
+def test_occupancy_pooling_weighs_nodes_by_the_alignments(backend):
+    conf = {"lattice_pooling": "occupancy", "neutral_term": "none", "transducer_backend": backend}
+    model, batch = build({"model_conf": conf}), tiny_batch()
+    _, stats, _ = model(**batch)
+    enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    states = model.transducer.predict(batch["text"], batch["text_lengths"])
+    lengths = (enc.lengths, batch["text_lengths"])
+    posteriors = transducer_alignments(model.transducer.joint_terms(enc, states), batch["text"], *lengths)
+    expected = lattice_pooling_loss(
+        model.emotion_joint.terms(enc.h, states.g),
+        batch["emotion"].flatten(),
+        *lengths,
+        3,
+        pooling="occupancy",
+        neutral_term="none",
+        occupancy=posteriors.blank + posteriors.label,
+    )
+    torch.testing.assert_close(stats["loss_lattice"].squeeze(), expected)
+
+
+def test_occupancy_pooling_needs_a_transducer_loss():
+    with pytest.raises(ConfigError, match="occupancy needs the alignments of a transducer"):
+        build({"model_conf": {"lattice_pooling": "occupancy", "transducer_weight": 0}})
 
 
 def test_a_label_out_of_the_vocabulary_is_named_with_its_utterance():

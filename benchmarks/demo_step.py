@@ -112,11 +112,11 @@ def _seconds_of_parts(
         torch.nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
         seconds["clipping and update"].append(time.perf_counter() - start)
-    found, before = {}, 0.0
+    found, before = {}, [0.0] * (num_runs + 2)
     for name, values in seconds.items():
-        median = statistics.median(values[2:])
-        found[name] = median if name == "clipping and update" else median - before
-        before = median
+        parts = values if name == "clipping and update" else [a - b for a, b in zip(values, before, strict=True)]
+        found[name] = statistics.median(parts[2:])
+        before = values
     return found
 
 

@@ -51,6 +51,41 @@ def alignments(log_blank: Tensor, log_label: Tensor, num_frames: list[int], num_
         return _by_kernel(kernel, log_blank, log_label, num_frames, num_columns)
 
 
+_STEP = 1e-4  # of the logarithm of a whole alignment: a central difference is then within 1e-8 of the derivative
+
+
+def posterior_gradients(
+    log_probs: tuple[Tensor, Tensor],
+    d_posteriors: tuple[Tensor, Tensor],
+    num_frames: list[int],
+    num_columns: list[int],
+) -> tuple[Tensor, Tensor]:
+    """Gradients of the log probabilities of the arcs, given those of their posteriors.
+
+    A posterior is the derivative of the logarithm of the alignments' sum by the arc's log probability. Its own
+    derivatives are the second ones of that logarithm, which are symmetric: the gradient is what the posteriors change
+    by when the log probabilities move along ``d_posteriors``, taken as a central difference in float64.
+
+    Args:
+        log_probs: Of blank and of the next label, each (B, T, U + 1).
+        d_posteriors: Gradients of both posteriors, each (B, T, U + 1).
+        num_frames: As for :func:`alignments`.
+        num_columns: As for :func:`alignments`.
+    """
+    lengths = (num_frames, num_columns)
+    moves = torch.stack(d_posteriors).double()
+    arcs = torch.tensor([f + c for f, c in zip(num_frames, num_columns, strict=True)], device=moves.device)
+    scale = (moves.abs().amax(dim=(0, 2, 3)) * arcs / _STEP).view(-1, 1, 1)
+    moves = torch.where(scale > 0, moves / scale, 0.0)
+    ahead, behind = (
+        alignments(*(values.double() + sign * move for values, move in zip(log_probs, moves, strict=True)), *lengths)
+        for sign in (1, -1)
+    )
+    pairs = ((ahead.blank, behind.blank), (ahead.label, behind.label))
+    blank, label = ((after - before) * (scale / 2) for after, before in pairs)
+    return blank, label
+
+
 @functools.cache
 def _kernel() -> Callable | None:
     try:

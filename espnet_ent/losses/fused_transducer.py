@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from espnet_ent.losses.alignments import Alignments, alignments
+from espnet_ent.losses.alignments import Alignments, alignments, posterior_gradients
 from espnet_ent.losses.lattice_cells import LatticeCells, Tile, log_normalizer
 from espnet_ent.transducer.masks import BLANK
 from espnet_ent.transducer.states import JointTerms
@@ -34,11 +34,13 @@ class FusedOptions:
         occupancy_eps: Nodes that alignments pass through with at most this probability get no gradient; 0 is exact.
         fastemit: Weight of FastEmit regularisation (Yu et al., 2021): gradients of label arcs are raised by it.
         matmul_dtype: Half precision of the output layer's matrix products, or None.
+        posterior_gradient: The posteriors are differentiable, too.
     """
 
     occupancy_eps: float = 0.0
     fastemit: float = 0.0
     matmul_dtype: torch.dtype | None = None
+    posterior_gradient: bool = False
 
 
 def fused_costs(
@@ -88,22 +90,29 @@ class _FusedTransducer(torch.autograd.Function):
         outputs = _Outputs(cells, labels)
         keep = any(ctx.needs_input_grad) and cells.num_outputs <= _KEPT_VOCABULARY
         arcs = _arcs(cells, outputs, keep)
-        found = alignments(cells.spread(arcs.log_blank), cells.spread(arcs.log_label), num_frames, num_columns)
+        log_probs = (cells.spread(arcs.log_blank), cells.spread(arcs.log_label))
+        found = alignments(*log_probs, num_frames, num_columns)
+        ctx.log_probs = log_probs if options.posterior_gradient else None
         ctx.cells, ctx.outputs, ctx.options = cells, outputs, options
         ctx.log_norm, ctx.kept = arcs.log_norm, arcs.kept
         ctx.dtypes = [tensor.dtype for tensor in tensors]
         ctx.blank, ctx.label = cells.packed(found.blank), cells.packed(found.label)
-        ctx.mark_non_differentiable(found.blank, found.label)
+        if not options.posterior_gradient:
+            ctx.mark_non_differentiable(found.blank, found.label)
         return found.costs.to(cells.dtype), found.blank, found.label
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, d_costs: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, d_costs: Tensor, *d_posteriors: Tensor) -> tuple[Tensor | None, ...]:
         cells, options = ctx.cells, ctx.options
         passed = ~(ctx.blank + ctx.label <= options.occupancy_eps)  # true where it is not a number
         weights = cells.of_utterances(-d_costs.to(cells.dtype))
         d_blank = weights * ctx.blank
         d_label = weights.mul_(ctx.label).mul_(1 + options.fastemit)
+        if ctx.log_probs is not None:
+            more = posterior_gradients(ctx.log_probs, d_posteriors, cells.num_frames, cells.num_columns)
+            d_blank += cells.packed(more[0])
+            d_label += cells.packed(more[1])
         for tile in cells.tiles(None if passed.all() else passed.nonzero().squeeze(1)):
             # What is kept stays as it is, for a second backward pass.
             logits = cells.logits(tile) if ctx.kept is None else [tile.of(kept).clone() for kept in ctx.kept]

@@ -4,7 +4,8 @@ With p a node's probability of the utterance's emotion, and averages over the va
 
 - ``mean``: -log p, averaged;
 - ``occupancy``: -log p, averaged with the probability that an alignment passes through the node: the mean over the
-  nodes of an alignment, expected over all alignments;
+  nodes of an alignment, expected over all alignments; where the occupancy has a gradient, alignments are drawn to
+  nodes that show the emotion;
 - ``top_k``: -log p, averaged over the share of the nodes where p is largest;
 - ``linear_softmax``: -log of the average of p weighted by p itself, sum p^2 / sum p (Wang, Li and Metze, "A comparison
   of five multiple instance learning pooling functions for sound event detection with weak labeling", 2019).
@@ -50,7 +51,7 @@ def average_losses(
         num_columns: Valid columns of each utterance.
         pooling: One of :data:`AVERAGES`.
         top_share: Share of the nodes for ``top_k``; one node at least.
-        occupancy: (B, T, U + 1), at least 0, for ``occupancy``; its scale does not matter.
+        occupancy: (B, T, U + 1), at least 0, for ``occupancy``; its scale does not matter; may have a gradient.
 
     Raises:
         LossInputError: If ``occupancy`` is missing or does not fit.
@@ -65,13 +66,15 @@ def average_losses(
         weights = [_of_linear_softmax(part) for part in parts]
     else:
         weights = [part / part.sum() for part in cells.by_utterance(cells.packed(_checked(occupancy, terms)))]
+        drawn = torch.stack([-(w - w.detach()) @ part.to(w.dtype) for w, part in zip(weights, parts, strict=True)])
+        weights = [part.detach() for part in weights]
     targets = labels.view(-1, 1, 1).expand(terms.lattice_shape[:3])
     spread = cells.spread(torch.cat(weights).to(log_probs.dtype))
     costs = node_costs(terms, targets, spread, num_frames, num_columns)
     if pooling == "linear_softmax":  # the weights are right for the gradient alone
         values = [torch.logsumexp(part, 0) - torch.logsumexp(2 * part, 0) for part in parts]
         return costs - costs.detach() + torch.stack(values)
-    return costs
+    return costs + drawn if pooling == "occupancy" else costs
 
 
 def _of_largest(log_probs: Tensor, share: float) -> Tensor:
@@ -101,4 +104,4 @@ def _checked(occupancy: Tensor | None, terms: JointTerms) -> Tensor:
             expected=tuple(terms.lattice_shape[:3]),
             got=tuple(occupancy.shape),
         )
-    return occupancy.detach()
+    return occupancy

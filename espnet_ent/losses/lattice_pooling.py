@@ -93,7 +93,7 @@ def lattice_pooling_losses(
         probability_floor: Probabilities are clamped at this value, gradients included; only with
             ``reference``, whose published form has 1e-8, and with ``node``, ``frame`` and ``token``.
         top_share: Share of the nodes that ``top_k`` averages, in (0, 1].
-        occupancy: (B, T, U + 1), how often alignments pass through each node, for ``occupancy``; no gradient.
+        occupancy: (B, T, U + 1), how often alignments pass through each node, for ``occupancy``; may have a gradient.
 
     Returns:
         (B,) losses in nats. Padding changes neither values nor gradients.

@@ -122,6 +122,7 @@ def transducer_loss_and_alignments(
     utt_ids: Sequence[str] | None = None,
     reduction: str = "mean",
     config: TransducerLossConfig | None = None,
+    posterior_gradient: bool = False,
 ) -> tuple[Tensor, Alignments | None]:
     """:func:`rnnt_loss` of the logits that ``terms`` stand for, concatenated in order.
 
@@ -136,6 +137,7 @@ def transducer_loss_and_alignments(
         utt_ids: B names for error messages.
         reduction: ``mean`` or ``sum`` over the batch, or ``none``.
         config: How it is computed.
+        posterior_gradient: The posteriors of the alignments are differentiable, too.
 
     Returns:
         The loss, and where the alignments go, which the fused loss knows anyway; None with torchaudio.
@@ -150,7 +152,7 @@ def transducer_loss_and_alignments(
     if config.backend == "fused":
         device_type = labels.device.type
         half = torch.get_autocast_dtype(device_type) if torch.is_autocast_enabled(device_type) else None
-        options = FusedOptions(config.occupancy_eps, config.fastemit, half)
+        options = FusedOptions(config.occupancy_eps, config.fastemit, half, posterior_gradient)
         costs, posteriors = fused_costs(terms, labels, num_frames, num_columns, options)
         return _reduce(costs, reduction), posteriors
     longest = max(num_frames), max(num_columns)

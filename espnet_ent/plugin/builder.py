@@ -211,6 +211,13 @@ def _make_losses(conf: dict[str, Any]) -> LossConfig:
             expected="transducer_weight above 0",
             got=losses.transducer_weight,
         )
+    if losses.occupancy_gradient and (losses.lattice_pooling, losses.transducer_backend) != ("occupancy", "fused"):
+        raise ConfigError(
+            "occupancy_gradient has no occupancy to go through",
+            where="model_conf",
+            expected="lattice_pooling: occupancy and transducer_backend: fused",
+            got=f"{losses.lattice_pooling} and {losses.transducer_backend}",
+        )
     check_mixing_nodes(losses.mixing_nodes)
     losses.of_transducer.check()
     return losses

@@ -39,6 +39,7 @@ class LossConfig:
         ctc_weight: Weight of a CTC loss on the encoder.
         lattice_pooling: ``node | frame | token | mean | occupancy | top_k | linear_softmax``.
         top_share: Share of the nodes that ``top_k`` averages, in (0, 1].
+        occupancy_gradient: With ``occupancy``, the lattice loss trains the alignments, too.
         neutral_term: ``reference | separating | none``.
         mixing_nodes: ``later | diagonal``; for data with emotion intervals.
         emotion_smoothing: Label smoothing of the utterance head's cross entropy, in [0, 1).
@@ -54,6 +55,7 @@ class LossConfig:
     ctc_weight: float = 0.0
     lattice_pooling: str = "node"
     top_share: float = 0.1
+    occupancy_gradient: bool = False
     neutral_term: str = "reference"
     mixing_nodes: str = "later"
     emotion_smoothing: float = 0.0
@@ -247,7 +249,9 @@ class ESPnetENTModel(AbsESPnetModel):
         losses, occupancy = {}, None
         if self.losses.transducer_weight > 0:
             inputs = (self.transducer.joint_terms(enc, states), text, enc.lengths, text_lengths, utt_id)
-            losses["transducer"], posteriors = transducer_loss_and_alignments(*inputs, config=self.losses.of_transducer)
+            losses["transducer"], posteriors = transducer_loss_and_alignments(
+                *inputs, config=self.losses.of_transducer, posterior_gradient=self.losses.occupancy_gradient
+            )
             if self.losses.lattice_pooling == "occupancy":
                 posteriors = posteriors or transducer_alignments(*inputs)
                 occupancy = posteriors.blank + posteriors.label

@@ -11,7 +11,12 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from espnet_ent.errors import ConfigError
 from espnet_ent.losses import fused_transducer, lattice_cells, products
-from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss
+from espnet_ent.losses.transducer import (
+    TransducerLossConfig,
+    transducer_alignments,
+    transducer_loss,
+    transducer_loss_and_alignments,
+)
 from espnet_ent.transducer.states import JointTerms
 from tests.losses.oracles import transducer_by_recursion
 
@@ -230,6 +235,24 @@ def test_no_tensor_is_as_large_as_the_dense_lattice(num_outputs, monkeypatch) ->
     terms = max(leaf.numel() for leaf in leaves(inputs[0]))
     assert seen.largest <= max(terms, 2 * 100 * 31 * 48, 2 * (1 << 14))
     assert seen.largest < 0.2 * 2 * 100 * 31 * 256
+
+
+@pytest.mark.parametrize("num_outputs", [(4,), (1, 3)])
+def test_posteriors_are_differentiable_where_that_is_asked_for(num_outputs) -> None:
+    """Against numerical derivatives, beside the loss's own gradient."""
+    inputs = make_inputs([(4, 3), (3, 1), (1, 0)], num_outputs, size=3)
+    terms, labels, *lengths = inputs
+    clean = [torch.nan_to_num(leaf.detach(), 0.0, 0.0, 0.0).requires_grad_() for leaf in leaves(terms)]
+    weights = torch.randn(2, 3, 4, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+
+    def found(*tensors: Tensor) -> Tensor:
+        heads = tuple(JointTerms(*tensors[i : i + 4]) for i in range(0, len(tensors), 4))
+        cost, posteriors = transducer_loss_and_alignments(heads, labels, *lengths, posterior_gradient=True)
+        return cost + (weights[0] * posteriors.blank).sum() + (weights[1] * posteriors.label).sum()
+
+    assert torch.autograd.gradcheck(found, clean)
+    _, plain = transducer_loss_and_alignments(terms, labels, *lengths)
+    assert not plain.blank.requires_grad
 
 
 def test_alignments_of_terms_are_those_of_their_log_probabilities() -> None:

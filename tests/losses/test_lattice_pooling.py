@@ -194,6 +194,23 @@ def test_occupancy_of_a_frame_wise_lattice_is_summed_over_the_labels() -> None:
     torch.testing.assert_close(loss[0], -(weights * log_probs).sum() / weights.sum())
 
 
+def test_the_gradient_of_the_occupancy_is_that_of_the_average() -> None:
+    for seed in range(10):
+        case = _case(seed)
+        occupancy = (0.1 + torch.rand(case[0].lattice_shape[:3], dtype=torch.float64)).requires_grad_()
+        options = {"pooling": "occupancy", "neutral_term": "none", "occupancy": occupancy}
+        losses = lattice_pooling_losses(*case, **options)
+        (found,) = torch.autograd.grad(losses.sum(), occupancy)
+        expected = torch.zeros_like(occupancy)
+        terms, emotions, frames, labels, _ = case
+        for b, (label, t, u) in enumerate(zip(emotions.tolist(), frames.tolist(), labels.tolist(), strict=True)):
+            values = -terms.logits()[b, :t, : u + 1].log_softmax(-1)[..., label].detach()
+            weights = occupancy[b, :t, : u + 1].detach()
+            mean = (weights * values).sum() / weights.sum()
+            expected[b, :t, : u + 1] = (values - mean) / weights.sum()
+        torch.testing.assert_close(found, expected)
+
+
 def test_tiles_change_nothing(monkeypatch):
     case = _case(3)
     expected = lattice_pooling_losses(*case, pooling="frame")

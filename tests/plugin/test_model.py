@@ -148,6 +148,25 @@ def test_occupancy_pooling_weighs_nodes_by_the_alignments(backend):
     torch.testing.assert_close(stats["loss_lattice"].squeeze(), expected)
 
 
+def test_the_occupancy_can_be_trained():
+    """The lattice loss then reaches the output layer of the transducer, which it has nothing to do with otherwise."""
+    reached = []
+    for gradient in (False, True):
+        conf = {"lattice_pooling": "occupancy", "neutral_term": "none", "occupancy_gradient": gradient}
+        weights = {"transducer_weight": 1e-12, "utterance_weight": 0.0}
+        model = build({"model_conf": {**conf, **weights}})
+        model(**tiny_batch())[0].backward()
+        reached.append(float(model.transducer.joint.output.weight.grad.abs().max()))
+    assert reached[0] < 1e-9 < reached[1]
+
+
+@pytest.mark.parametrize("changes", [{"lattice_pooling": "mean"}, {"transducer_backend": "torchaudio"}])
+def test_the_gradient_of_an_occupancy_that_is_not_there(changes):
+    conf = {"lattice_pooling": "occupancy", "occupancy_gradient": True, **changes}
+    with pytest.raises(ConfigError, match="occupancy_gradient has no occupancy to go through"):
+        build({"model_conf": conf})
+
+
 def test_occupancy_pooling_needs_a_transducer_loss():
     with pytest.raises(ConfigError, match="occupancy needs the alignments of a transducer"):
         build({"model_conf": {"lattice_pooling": "occupancy", "transducer_weight": 0}})

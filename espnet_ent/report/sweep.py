@@ -5,13 +5,17 @@ A plan is a YAML file::
     config: conf/train_ent_mini.yaml        # the configuration that all settings start from
     baseline: reference                     # the setting that WER and UA are compared with
     checkpoints: [valid.loss.ave.pth]       # candidates; the one with the smallest mean EDER of development is taken
-    keep: {max_epoch: 14}                   # changes for all settings, may be left out
+    start: speech                           # the setting whose models all others start from; may be left out
+    after_start: {max_epoch: 4}             # changes for settings with a start
     settings:
+      speech:                               # a start is trained with all seeds before the others, and not scored
+        model_conf: {lattice_weight: 0}
       reference: {}
       mean:
         model_conf: {lattice_pooling: mean, neutral_term: none}
       fent:
-        config: conf/train_fent_mini.yaml   # another configuration to start from
+        config: conf/train_fent_mini.yaml   # another configuration
+        start: null                         # trained from scratch
       mixing:
         run_options: [--mixing, "true", --dumpdir, dump_mixing]   # options of run.sh
         is_supervised: true                 # a ceiling: never chosen
@@ -35,8 +39,8 @@ from espnet_ent.errors import ConfigError
 from espnet_ent.report.document import Block, Heading, Paragraph, Table
 from espnet_ent.report.experiment import read_json
 
-_KEYS = ("config", "baseline", "checkpoints", "keep", "settings")
-_OF_SETTING = ("config", "run_options", "is_supervised")
+_KEYS = ("config", "baseline", "checkpoints", "start", "after_start", "settings")
+_OF_SETTING = ("config", "start", "run_options", "is_supervised")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _PARTS = ("false_alarm", "missed_emotion", "confusion")
 _ALLOWED_LOSS = 2.0  # points of WER or UA that localising may cost
@@ -48,8 +52,9 @@ class Setting:
 
     Attributes:
         name: Its name, also in the names of directories.
-        config: The configuration that it starts from, relative to the recipe.
+        config: The configuration that it changes, relative to the recipe.
         changes: What it changes in the configuration, nested as there.
+        start: Name of the setting whose model it starts from, with the same seed; None: from scratch.
         run_options: Options of ``run.sh``.
         is_supervised: Trained with more than utterance labels: shown as a ceiling, never chosen.
     """
@@ -57,6 +62,7 @@ class Setting:
     name: str
     config: str
     changes: Mapping[str, Any]
+    start: str | None = None
     run_options: tuple[str, ...] = ()
     is_supervised: bool = False
 
@@ -77,6 +83,17 @@ class SweepPlan:
     checkpoints: tuple[str, ...]
     settings: tuple[Setting, ...]
 
+    @property
+    def starts(self) -> tuple[Setting, ...]:
+        """Settings that others start from."""
+        names = {setting.start for setting in self.settings}
+        return tuple(setting for setting in self.settings if setting.name in names)
+
+    @property
+    def scored(self) -> tuple[Setting, ...]:
+        """All other settings."""
+        return tuple(setting for setting in self.settings if setting not in self.starts)
+
     def tag(self, setting: Setting) -> str:
         """Name of the experiment of a setting, for ``--ent_tag``."""
         return f"{self.name}_{setting.name}"
@@ -96,18 +113,28 @@ def read_plan(path: str | Path) -> SweepPlan:
             raise ConfigError(f"{key} is missing", where=path, expected=" ".join(_KEYS))
     if not isinstance(content["settings"], dict) or content["baseline"] not in content["settings"]:
         raise ConfigError("the baseline is none of the settings", where=path, got=content["baseline"])
-    settings = []
-    for name, changes in content["settings"].items():
-        changes = dict(changes or {})
-        if not _NAME.fullmatch(str(name)):
-            raise ConfigError("a setting's name has odd characters", where=path, expected=_NAME.pattern, got=repr(name))
-        given = {key: changes.pop(key) for key in _OF_SETTING if key in changes}
-        options = tuple(map(str, given.get("run_options", ())))
-        changes = merged(content.get("keep") or {}, changes)
-        config = given.get("config", content["config"])
-        settings.append(Setting(str(name), config, changes, options, bool(given.get("is_supervised", False))))
+    starts = {dict(changes or {}).get("start", content.get("start")) for changes in content["settings"].values()}
+    for start in starts - {None, *content["settings"]}:
+        raise ConfigError("a start is none of the settings", where=path, got=start)
+    settings = tuple(_setting(path, name, changes, content, starts) for name, changes in content["settings"].items())
     checkpoints = tuple(content.get("checkpoints") or ("valid.loss.ave.pth",))
-    return SweepPlan(path.stem, content["baseline"], checkpoints, tuple(settings))
+    return SweepPlan(path.stem, content["baseline"], checkpoints, settings)
+
+
+def _setting(path: Path, name: Any, given: Mapping[str, Any] | None, plan: Mapping[str, Any], starts: set) -> Setting:
+    if not _NAME.fullmatch(str(name)):
+        raise ConfigError("a setting's name has odd characters", where=path, expected=_NAME.pattern, got=repr(name))
+    changes = dict(given or {})
+    own = {key: changes.pop(key) for key in _OF_SETTING if key in changes}
+    start = None if name in starts else own.get("start", plan.get("start"))
+    return Setting(
+        name=str(name),
+        config=own.get("config", plan["config"]),
+        changes=merged(plan.get("after_start") or {}, changes) if start else changes,
+        start=start,
+        run_options=tuple(map(str, own.get("run_options", ()))),
+        is_supervised=bool(own.get("is_supervised", False)),
+    )
 
 
 def merged(config: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
@@ -209,7 +236,7 @@ def read_rows(
         sets: Scored sets; the first one chooses.
     """
     rows = []
-    for setting in plan.settings:
+    for setting in plan.scored:
         candidates = []
         for checkpoint in plan.checkpoints:
             scores = {}
@@ -261,7 +288,7 @@ def sweep_blocks(
     blocks.append(Heading(f"Development set {dev}"))
     if rows:
         blocks += [_table(rows, dev, best), Paragraph(_trivial(rows, dev))]
-    missing = [setting.name for setting in plan.settings if setting not in [row.setting for row in rows]]
+    missing = [setting.name for setting in plan.scored if setting not in [row.setting for row in rows]]
     if missing:
         blocks.append(Paragraph(f"Without scores, not run or failed: {', '.join(missing)}."))
     if best is not None:

@@ -15,6 +15,8 @@ from espnet_ent.jobs.local import run_local
 from espnet_ent.jobs.outcome import failure_lines, message_of
 from espnet_ent.report.sweep import Row, Setting, SweepPlan, chosen, config_of
 
+_START = "valid.loss.ave.pth"  # what others start from
+
 
 @dataclass(frozen=True)
 class SweepRuns:
@@ -47,14 +49,21 @@ class SweepRuns:
             if name not in names:
                 raise ConfigError("unknown setting", where="--only", expected=f"one of {' '.join(names)}", got=name)
         settings = [setting for setting in self.plan.settings if only is None or setting.name in only]
-        for setting in settings:
+        starts = [setting for setting in self.plan.starts if setting not in settings]
+        for setting in [*starts, *settings]:
             path = self._folder / f"{setting.name}.yaml"
             content = config_of(setting, self.recipe)
             if not path.is_file() or path.read_text(encoding="utf-8") != content:
                 atomic_write_text(path, content)
         failed = self._prepare(settings)
-        # Seed by seed: a sweep that is stopped has all settings with the same seeds.
-        return failed + self._run([(setting, seed) for seed in self.seeds for setting in settings], [dev], 11, "dev")
+        needed = {setting.start for setting in settings}
+        for others in (
+            [s for s in self.plan.starts if s.name in needed],
+            [s for s in settings if s in self.plan.scored],
+        ):
+            # Seed by seed: a sweep that is stopped has all settings with the same seeds.
+            failed += self._run([(setting, seed) for seed in self.seeds for setting in others], [dev], 11, "dev")
+        return failed
 
     def _prepare(self, settings: Sequence[Setting]) -> int:
         """Stages 2 to 10 of settings with data of their own, one after the other."""
@@ -109,11 +118,18 @@ class SweepRuns:
         config = f"{self.expdir}/{self._folder.name}/{setting.name}.yaml"
         given += ["--ent_config", config, "--ent_tag", self.plan.tag(setting)]
         given += ["--test_sets", " ".join(sets)]
-        stages = [(stage if number == 0 else 12, checkpoint) for number, checkpoint in enumerate(checkpoints)]
         commands = [["cd", str(self.recipe)]]
-        for first, checkpoint in stages:
-            last = ["--stage", str(first), "--stop_stage", "13", "--inference_ent_model", checkpoint]
-            commands.append([*given, *last])
+        if setting.start is not None:
+            start = next(other for other in self.plan.settings if other.name == setting.start)
+            model = f"{self.expdir}/seed{seed}/ent_{self.plan.tag(start)}/{_START}"
+            given += ["--ent_args", f"--init_param {model}"]
+        if setting in self.plan.starts:
+            commands.append([*given, "--stage", "11", "--stop_stage", "11"])
+            checkpoints = ()
+        for number, checkpoint in enumerate(checkpoints):
+            first = stage if number == 0 else 12
+            stages = ["--stage", str(first), "--stop_stage", "13"]
+            commands.append([*given, *stages, "--inference_ent_model", checkpoint])
         return ("bash", "-c", " && ".join(map(shlex.join, commands)))
 
     @property

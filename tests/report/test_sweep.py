@@ -139,15 +139,34 @@ def test_only_some_settings(recipe) -> None:
 
 
 def test_changes_are_merged_into_the_configuration(recipe) -> None:
-    plan = read_plan(write_plan(recipe, settings={"plain": {"model_conf": {"b": None, "c": 3}}}, keep={"epochs": 5}))
+    plan = read_plan(write_plan(recipe, settings={"plain": {"model_conf": {"b": None, "c": 3}}}))
     made = yaml.safe_load(config_of(plan.settings[0], recipe))
-    assert made == {"eder": 46, "wer": 10, "ua": 80, "epochs": 5, "model_conf": {"a": 1, "c": 3}}
+    assert made == {"eder": 46, "wer": 10, "ua": 80, "model_conf": {"a": 1, "c": 3}}
     assert merged({"a": 1}, {"a": {"b": 2}}) == {"a": {"b": 2}}
+
+
+def test_settings_start_from_the_model_of_another_one(recipe) -> None:
+    """It is trained first, changed by nobody, not scored; `alone` starts from scratch."""
+    settings = {"plain": {}, "speech": {"model_conf": {"b": 0}}, "alone": {"start": None}}
+    path = write_plan(recipe, settings=settings, start="speech", after_start={"max_epoch": 4}, checkpoints=["ave.pth"])
+    sweep(recipe, path)
+    done = calls(recipe)
+    assert [(call["--ent_tag"], call["--stop_stage"]) for call in done[:2]] == [("plan_speech", "11")] * 2
+    started = {call["--ent_tag"]: call.get("--ent_args") for call in done if call["--seeds"] == "2"}
+    assert started == {
+        "plan_speech": None,
+        "plan_plain": "--init_param exp/seed2/ent_plan_speech/valid.loss.ave.pth",
+        "plan_alone": None,
+    }
+    made = {name: (recipe / "exp" / "sweep_plan" / f"{name}.yaml").read_text() for name in settings}
+    assert ["max_epoch: 4" in made[name] for name in ("plain", "speech", "alone")] == [True, False, False]
+    assert "speech" not in (recipe / "exp" / "sweep_plan.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"start": "nobody"}, "a start is none of the settings.*got nobody"),
         ({"baseline": "none"}, "the baseline is none of the settings"),
         ({"setings": {}}, "unknown key 'setings'"),
         ({"settings": {"plain": {}, "a b": {}}}, "a setting's name has odd characters"),

@@ -15,12 +15,14 @@ class Hypothesis:
         nodes: For each encoder frame t the column u of the node where the frame was left: the number of
             labels emitted up to and including frame t. The frame's emotion is read there.
         score: Log probability (nats) of the alignment: all labels, and the blank of every frame.
+        token_scores: Log probability (nats) of each label at its node.
     """
 
     tokens: tuple[int, ...]
     token_frames: tuple[int, ...]
     nodes: tuple[int, ...]
     score: float
+    token_scores: tuple[float, ...] = ()
 
     @property
     def num_frames(self) -> int:

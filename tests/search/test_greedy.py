@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from espnet_ent.errors import ConfigError
+from espnet_ent.search import greedy
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
 from espnet_ent.transducer.factorized import FactorizedTransducer
@@ -155,8 +156,38 @@ def test_prediction_network_runs_once_a_label():
 
     transducer.step = counted
     hypotheses = greedy_search(transducer, enc, 3)
-    assert calls == sum(len(hypothesis.tokens) + 1 for hypothesis in hypotheses)
-    assert calls > len(hypotheses)
+    most = max(len(hypothesis.tokens) for hypothesis in hypotheses)
+    assert calls == 1 + most  # all utterances together
+    assert most > 1
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 5, 64])
+@pytest.mark.parametrize("form", FORMS)
+def test_how_many_frames_are_looked_at_together_changes_nothing(form, at_once, monkeypatch):
+    for seed in range(4):
+        transducer, enc = _case(form, seed)
+        expected = greedy_search(transducer, enc, 2)
+        monkeypatch.setattr(greedy, "_FRAMES_AT_ONCE", at_once)
+        for found, wanted in zip(greedy_search(transducer, enc, 2), expected, strict=True):
+            assert (found.tokens, found.token_frames, found.nodes) == (wanted.tokens, wanted.token_frames, wanted.nodes)
+            assert found.score == pytest.approx(wanted.score, abs=1e-9)
+        monkeypatch.undo()
+
+
+def test_scores_of_the_labels_are_those_of_their_nodes():
+    transducer, enc = _case(Transducer, 3)
+    for b, hypothesis in enumerate(greedy_search(transducer, enc, 3)):
+        log_probs = _log_probs(transducer, enc, b, list(hypothesis.tokens))
+        emitted = enumerate(zip(hypothesis.token_frames, hypothesis.tokens, strict=True))
+        expected = [log_probs[t, u, token].item() for u, (t, token) in emitted]
+        assert hypothesis.token_scores == pytest.approx(expected, abs=1e-9)
+
+
+def test_of_equal_outputs_the_first_is_taken():
+    transducer, enc = _constant(Transducer, 0)
+    with torch.no_grad():
+        transducer.joint.output.bias.zero_()  # all outputs are equal: blank, the first, wins
+    assert all(hypothesis.tokens == () for hypothesis in greedy_search(transducer, enc))
 
 
 def test_a_limit_below_one_is_refused():

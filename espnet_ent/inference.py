@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 import yaml
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio import audio_info, read_audio
 from espnet_ent.data.transcript import EmotionTranscript, Word
@@ -80,7 +82,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 class EmotionTranscriber:
-    """A model, ready to transcribe. Calls are deterministic and see one recording at a time.
+    """A model, ready to transcribe. Calls are deterministic.
 
     Args:
         model: Built and loaded model.
@@ -166,31 +168,50 @@ class EmotionTranscriber:
                 "model has learned from speech where something is"
             )
 
-    @torch.no_grad()
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
         """Transcribe samples (N,) in [-1, 1] at the model's rate.
 
         Raises:
             AudioError: If they are not a row of finite floating-point numbers.
         """
+        return self.transcribe_batch([samples])[0]
+
+    @torch.no_grad()
+    def transcribe_batch(self, recordings: Sequence[np.ndarray]) -> list[EmotionTranscript]:
+        """Transcribe several recordings, searched together; arguments and errors as :meth:`transcribe`.
+
+        Each is encoded by itself: ESPnet's convolutions let padding into the last frames of an utterance, and what is
+        said in one recording must not depend on the length of another.
+        """
+        encoded = [self._encode(samples) for samples in recordings]
+        hypotheses = self._search(encoded)
+        durations = [samples_to_seconds(len(samples), self.grid.sample_rate) for samples in recordings]
+        return [self._transcript(*parts) for parts in zip(encoded, hypotheses, durations, strict=True)]
+
+    def _encode(self, samples: np.ndarray) -> EncoderStates:
+        """Encoder states of one recording."""
         if samples.ndim != 1 or samples.size == 0 or not np.issubdtype(samples.dtype, np.floating):
             raise AudioError(
                 "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
             )
         if not np.isfinite(samples).all():
             raise AudioError("samples are not finite")
-        duration = samples_to_seconds(len(samples), self.grid.sample_rate)
         shortest = seconds_to_samples(SHORTEST_SECONDS, self.grid.sample_rate)
         if len(samples) < shortest:
             samples = np.pad(samples, (0, shortest - len(samples)))
         speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device)
-        enc = self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
-        return self._transcript(enc, self._search(enc), duration)
+        return self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
 
-    def _search(self, enc: EncoderStates) -> Hypothesis:
+    def _search(self, encoded: Sequence[EncoderStates]) -> list[Hypothesis]:
         if self.model.losses.transducer_weight > 0:
-            return greedy_search(self.model.transducer, enc, self.config.max_symbols_per_frame)[0]
-        return Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0)  # an untrained transducer has nothing to say
+            padded = EncoderStates(
+                h=pad_sequence([enc.h[0] for enc in encoded], batch_first=True),
+                h_emo=pad_sequence([enc.h_emo[0] for enc in encoded], batch_first=True),
+                lengths=torch.cat([enc.lengths for enc in encoded]),
+            )
+            return greedy_search(self.model.transducer, padded, self.config.max_symbols_per_frame)
+        # An untrained transducer has nothing to say.
+        return [Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0) for enc in encoded]
 
     def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
         labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)

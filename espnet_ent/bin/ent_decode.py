@@ -18,6 +18,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", help="YAML file with options of decoding")
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--out", required=True, help="directory to write")
+    parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
@@ -46,6 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         config,
         nj=args.nj,
         device=args.device,
+        batch_size=args.batch_size,
         progress=lambda done: tqdm(done, desc="decoding", unit="utt", disable=not sys.stderr.isatty()),
     )
     if count is None:

@@ -11,7 +11,7 @@ import yaml
 from espnet_ent.bin.ent_decode import main
 from espnet_ent.data.datadir import write_data_dir
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.errors import AudioError, CheckpointError, DataError
+from espnet_ent.errors import AudioError, CheckpointError, ConfigError, DataError
 from espnet_ent.plugin.builder import build_model
 from tests.plugin.tiny import tiny_config
 
@@ -60,6 +60,16 @@ def test_the_result_does_not_depend_on_the_number_of_jobs(experiment, data, tmp_
     decode(experiment, data, tmp_path / "one")
     decode(experiment, data, tmp_path / "two", "--nj", "2")
     assert digests(tmp_path / "one") == digests(tmp_path / "two")
+
+
+def test_the_result_does_not_depend_on_the_size_of_the_batches(experiment, data, tmp_path):
+    """Words, times and labels; probabilities to the rounding."""
+    for size in (1, 2, 8):
+        decode(experiment, data, tmp_path / f"by{size}", "--batch_size", str(size))
+    for name in ("text", "word_times", "emo_segments", "utt2emo"):
+        assert len({(tmp_path / f"by{size}" / name).read_text() for size in (1, 2, 8)}) == 1
+    with pytest.raises(ConfigError, match="batch_size out of range"):
+        decode(experiment, data, tmp_path / "by0", "--batch_size", "0")
 
 
 def test_a_finished_decoding_is_left_alone_and_another_checkpoint_is_not(experiment, data, tmp_path, capsys):

@@ -42,8 +42,9 @@ def make_case(name: str, batch_size: int) -> SearchCase:
     torch.manual_seed(0)
     form = Transducer if name == "ENT" else FactorizedTransducer
     transducer = form(_VOCAB_SIZE, _SIZE).eval()
-    for parameter in transducer.parameters():
-        parameter.mul_(2.0)
+    for name_of, parameter in transducer.named_parameters():
+        if "output" in name_of and "prediction" not in name_of:
+            parameter.mul_(4.0)  # frames decide more than the labels before them do
     joint = EmotionJoint(_SIZE, transducer.emotion_prediction_size, _SIZE, _NUM_EMOTIONS).eval()
     lengths = torch.linspace(_NUM_FRAMES, 0.6 * _NUM_FRAMES, batch_size).round().long()
     h, h_emo = (torch.randn(batch_size, _NUM_FRAMES, _SIZE) for _ in range(2))

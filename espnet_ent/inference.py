@@ -25,6 +25,7 @@ from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.search.steps import SearchSteps
 from espnet_ent.timeline import EmotionTimeline
 from espnet_ent.transducer.states import EncoderStates
 
@@ -102,6 +103,7 @@ class EmotionTranscriber:
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         self.device = torch.device(device)
+        self._steps = SearchSteps(self.model.transducer)
 
     @classmethod
     def from_pretrained(
@@ -209,7 +211,7 @@ class EmotionTranscriber:
                 h_emo=pad_sequence([enc.h_emo[0] for enc in encoded], batch_first=True),
                 lengths=torch.cat([enc.lengths for enc in encoded]),
             )
-            return greedy_search(self.model.transducer, padded, self.config.max_symbols_per_frame)
+            return greedy_search(self.model.transducer, padded, self.config.max_symbols_per_frame, self._steps)
         # An untrained transducer has nothing to say.
         return [Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0) for enc in encoded]
 

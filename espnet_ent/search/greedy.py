@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from espnet_ent.errors import ConfigError
 from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.masks import BLANK
-from espnet_ent.transducer.states import EncoderStates, StepStates
+from espnet_ent.transducer.prediction import PredictionNetwork
+from espnet_ent.transducer.states import EncoderStates
 
 _FRAMES_AT_ONCE = 8
 _MOST_FRAMES_AT_ONCE = 64
@@ -27,20 +29,19 @@ _MOST_FRAMES_AT_ONCE = 64
 class SearchableTransducer(Protocol):
     """What a search needs of a transducer (standard or factorized)."""
 
-    def initial_state(self, batch_size: int) -> tuple[Tensor, ...]: ...
-
-    def step(self, labels: Tensor, state: tuple[Tensor, ...]) -> tuple[StepStates, tuple[Tensor, ...]]: ...
+    def predictors(self) -> tuple[tuple[PredictionNetwork, nn.Linear], ...]: ...
 
     def project_encoder(self, enc: EncoderStates) -> tuple[Tensor, ...]: ...
-
-    def project_step(self, states: StepStates) -> tuple[Tensor, ...]: ...
 
     def combine(self, encoder: tuple[Tensor, ...], prediction: tuple[Tensor, ...]) -> Tensor: ...
 
 
 @torch.no_grad()
 def greedy_search(
-    transducer: SearchableTransducer, enc: EncoderStates, max_symbols_per_frame: int = 32
+    transducer: SearchableTransducer,
+    enc: EncoderStates,
+    max_symbols_per_frame: int = 32,
+    steps: SearchSteps | None = None,
 ) -> list[Hypothesis]:
     """The most probable label or blank at each node, from node (0, 0) on; of equal ones the first.
 
@@ -51,6 +52,7 @@ def greedy_search(
         transducer: A transducer in eval mode.
         enc: Encoder states (B, T, D) with lengths (B,).
         max_symbols_per_frame: Most labels of one frame, at least 1.
+        steps: Those of this transducer, if there are some from an earlier search.
 
     Returns:
         B hypotheses; the frames of each are the encoder's valid frames.
@@ -61,7 +63,7 @@ def greedy_search(
     if max_symbols_per_frame < 1:
         raise ConfigError("max_symbols_per_frame out of range", expected=">= 1", got=max_symbols_per_frame)
     paths = [_Path(b, num_frames, max_symbols_per_frame) for b, num_frames in enumerate(enc.lengths.tolist())]
-    states = _Predictions(transducer, len(paths), enc.h.device)
+    states = _Predictions(steps or SearchSteps(transducer), len(paths), enc.h.device)
     projected = transducer.project_encoder(enc)
     width = enc.h.size(1)
     rows = [head.flatten(0, 1) for head in projected]
@@ -131,12 +133,10 @@ class _Path:
 class _Predictions:
     """Projected prediction states of all utterances, one step for some of them at a time."""
 
-    def __init__(self, transducer: SearchableTransducer, batch_size: int, device: torch.device) -> None:
-        self.transducer = transducer
+    def __init__(self, steps: SearchSteps, batch_size: int, device: torch.device) -> None:
+        self.steps = steps
         self.device = device
-        labels = torch.full((batch_size,), BLANK, device=device)
-        states, self.recurrent = transducer.step(labels, transducer.initial_state(batch_size))
-        self.projected = transducer.project_step(states)
+        self.projected, self.recurrent = steps.start(batch_size)
 
     def of(self, utterances: list[int]) -> tuple[Tensor, ...]:
         """Projected states (len(utterances), 1, J) for each joint network."""
@@ -149,15 +149,13 @@ class _Predictions:
         """Go on with one label each."""
         inputs = torch.tensor(labels, device=self.device)
         if len(utterances) == len(self.projected[0]):
-            states, self.recurrent = self.transducer.step(inputs, self.recurrent)
-            self.projected = self.transducer.project_step(states)
+            self.projected, self.recurrent = self.steps(inputs, self.recurrent)
             return
         index = torch.tensor(utterances, device=self.device)
-        before = tuple(values.index_select(1, index) for values in self.recurrent)
-        states, after = self.transducer.step(inputs, before)
+        projected, after = self.steps(inputs, tuple(values.index_select(1, index) for values in self.recurrent))
         for values, new in zip(self.recurrent, after, strict=True):
             values.index_copy_(1, index, new)
-        for values, new in zip(self.projected, self.transducer.project_step(states), strict=True):
+        for values, new in zip(self.projected, projected, strict=True):
             values.index_copy_(0, index, new)
 
 

@@ -103,6 +103,13 @@ class FactorizedTransducer(nn.Module):
         g, vocabulary_state = self.vocabulary_prediction.step(labels, state[half:])
         return StepStates(g, g_blank), blank_state + vocabulary_state
 
+    def predictors(self) -> tuple[tuple[PredictionNetwork, nn.Linear], ...]:
+        """For each joint network its prediction network and the projection between them."""
+        return (
+            (self.blank_prediction, self.blank_joint.prediction_projection),
+            (self.vocabulary_prediction, self.vocabulary_joint.prediction_projection),
+        )
+
     def project_encoder(self, enc: EncoderStates) -> tuple[Tensor, ...]:
         """Encoder states projected once for a whole search: (B, T, J) for each joint network."""
         return self.blank_joint.encoder_projection(enc.h_emo), self.vocabulary_joint.encoder_projection(enc.h)

@@ -72,6 +72,10 @@ class Transducer(nn.Module):
         g, state = self.prediction.step(labels, state)
         return StepStates(g, g), state
 
+    def predictors(self) -> tuple[tuple[PredictionNetwork, nn.Linear], ...]:
+        """For each joint network its prediction network and the projection between them."""
+        return ((self.prediction, self.joint.prediction_projection),)
+
     def project_encoder(self, enc: EncoderStates) -> tuple[Tensor, ...]:
         """Encoder states projected once for a whole search: (B, T, J) for each joint network."""
         return (self.joint.encoder_projection(enc.h),)

@@ -9,6 +9,7 @@ from espnet_ent.errors import ConfigError
 from espnet_ent.search import greedy
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates
@@ -144,17 +145,17 @@ def test_padding_and_company_change_nothing(form):
         assert hypothesis.score == pytest.approx(together[b].score, abs=1e-9)
 
 
-def test_prediction_network_runs_once_a_label():
+def test_prediction_network_runs_once_a_label(monkeypatch):
     transducer, enc = _case(Transducer, 2)
     calls = 0
-    step = transducer.step
+    step = SearchSteps.__call__
 
     def counted(*arguments: object) -> object:
         nonlocal calls
         calls += 1
         return step(*arguments)
 
-    transducer.step = counted
+    monkeypatch.setattr(SearchSteps, "__call__", counted)
     hypotheses = greedy_search(transducer, enc, 3)
     most = max(len(hypothesis.tokens) for hypothesis in hypotheses)
     assert calls == 1 + most  # all utterances together

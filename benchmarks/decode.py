@@ -118,8 +118,10 @@ def fast_search(case: SearchCase) -> list[tuple[list[int], Tensor]]:
     labels = nn.utils.rnn.pad_sequence([torch.tensor(h.tokens, dtype=torch.long) for h in hypotheses], True)
     h, g = case.transducer.emotion_inputs(case.enc, case.transducer.predict(labels, lengths))
     nodes = nn.utils.rnn.pad_sequence([torch.tensor(hypothesis.nodes) for hypothesis in hypotheses], True)
-    on_path = g.gather(1, nodes.unsqueeze(-1).expand(-1, -1, g.size(-1)))
-    emotions = case.emotion_joint.logits(h[:, : nodes.size(1)], on_path).log_softmax(-1)
+    terms = case.emotion_joint.terms(h[:, : nodes.size(1)], g)
+    frames = torch.arange(nodes.size(1)).expand_as(nodes)
+    utterances = torch.arange(len(nodes)).unsqueeze(1).expand_as(nodes)
+    emotions = terms.node_logits(utterances, frames, nodes).log_softmax(-1)
     return [(list(h.tokens), emotions[b, : len(h.nodes)]) for b, h in enumerate(hypotheses)]
 
 

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from benchmarks.dense import Batch, Case, Heads, dense_losses, make_batch
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
-from espnet_ent.losses.products import product
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss
+from espnet_ent.transducer.products import product
 from espnet_ent.transducer.states import JointTerms
 
 _SPREAD = (1.0, 0.78, 0.57, 0.35)

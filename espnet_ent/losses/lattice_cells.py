@@ -21,8 +21,8 @@ from types import ModuleType
 import torch
 from torch import Tensor
 
-from espnet_ent.losses.products import half_product, product
 from espnet_ent.transducer.masks import padding_mask
+from espnet_ent.transducer.products import half_product, product
 from espnet_ent.transducer.states import JointTerms
 
 _VALUES_OF_A_TILE = {"cpu": 1 << 19, "cuda": 1 << 24}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 import torch.nn.functional as F
 from espnet2.torch_utils.device_funcs import force_gatherable
 from espnet2.train.abs_espnet_model import AbsESPnetModel
@@ -288,8 +289,10 @@ class ESPnetENTModel(AbsESPnetModel):
         """
         label_lengths = labels.new_full((labels.size(0),), labels.size(1))
         h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths))
-        g_on_path = g.gather(1, nodes.unsqueeze(-1).expand(-1, -1, g.size(-1)))
-        return self.emotion_joint.logits(_of_lattice(enc, h), g_on_path).log_softmax(dim=-1)
+        terms = self.emotion_joint.terms(_of_lattice(enc, h), g)
+        utterances = torch.arange(len(nodes), device=nodes.device).unsqueeze(1).expand_as(nodes)
+        frames = torch.arange(nodes.size(1), device=nodes.device).expand_as(nodes)
+        return terms.node_logits(utterances, frames, nodes).log_softmax(dim=-1)
 
     def reset_emotion_counts(self) -> None:
         """Forget the counts of the validation so far."""

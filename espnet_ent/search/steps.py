@@ -13,9 +13,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from espnet_ent.losses.products import product
 from espnet_ent.transducer.masks import BLANK
 from espnet_ent.transducer.prediction import PredictionNetwork
+from espnet_ent.transducer.products import product
 
 _MOST_LABELS_IN_A_TABLE = 256
 

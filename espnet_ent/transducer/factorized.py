@@ -9,6 +9,7 @@ from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.joint import JointNetwork
 from espnet_ent.transducer.masks import mask_labels
 from espnet_ent.transducer.prediction import PredictionNetwork, PredictionState
+from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import EncoderStates, JointTerms, PredictionStates, StepStates
 
 
@@ -111,8 +112,9 @@ class FactorizedTransducer(nn.Module):
         )
 
     def project_encoder(self, enc: EncoderStates) -> tuple[Tensor, ...]:
-        """Encoder states projected once for a whole search: (B, T, J) for each joint network."""
-        return self.blank_joint.encoder_projection(enc.h_emo), self.vocabulary_joint.encoder_projection(enc.h)
+        """Encoder states projected once for a whole search: (B, T, J) for each joint network; without gradients."""
+        of_blank = linear(self.blank_joint.encoder_projection, enc.h_emo)
+        return of_blank, linear(self.vocabulary_joint.encoder_projection, enc.h)
 
     def project_step(self, states: StepStates) -> tuple[Tensor, ...]:
         """Prediction states projected once a label: (B, J) for each joint network."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from espnet_ent.transducer.joint import JointNetwork
 from espnet_ent.transducer.masks import mask_labels
 from espnet_ent.transducer.prediction import PredictionNetwork, PredictionState
+from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import EncoderStates, JointTerms, PredictionStates, StepStates
 
 
@@ -77,8 +78,8 @@ class Transducer(nn.Module):
         return ((self.prediction, self.joint.prediction_projection),)
 
     def project_encoder(self, enc: EncoderStates) -> tuple[Tensor, ...]:
-        """Encoder states projected once for a whole search: (B, T, J) for each joint network."""
-        return (self.joint.encoder_projection(enc.h),)
+        """Encoder states projected once for a whole search: (B, T, J) for each joint network; without gradients."""
+        return (linear(self.joint.encoder_projection, enc.h),)
 
     def project_step(self, states: StepStates) -> tuple[Tensor, ...]:
         """Prediction states projected once a label: (B, J) for each joint network."""

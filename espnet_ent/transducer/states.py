@@ -91,9 +91,9 @@ class JointTerms:
         """Logits of single nodes.
 
         Args:
-            b: (N,) int64, utterance of each node.
-            t: (N,) int64, frame of each node.
-            u: (N,) int64, column of each node.
+            b: (N,) or any other shape, int64, utterance of each node.
+            t: As ``b``, frame of each node.
+            u: As ``b``, column of each node.
 
         Returns:
             (N, K) logits.

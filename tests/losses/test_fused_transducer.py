@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from espnet_ent.errors import ConfigError
-from espnet_ent.losses import fused_transducer, lattice_cells, products
+from espnet_ent.losses import fused_transducer, lattice_cells
 from espnet_ent.losses.transducer import (
     TransducerLossConfig,
     transducer_alignments,
     transducer_loss,
     transducer_loss_and_alignments,
 )
+from espnet_ent.transducer import products
 from espnet_ent.transducer.states import JointTerms
 from tests.losses.oracles import transducer_by_recursion
 

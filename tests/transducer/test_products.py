@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnet_ent.losses.products import half_product, product
+from espnet_ent.transducer.products import half_product, product
 
 sizes = st.integers(1, 70)
 

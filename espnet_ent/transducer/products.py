@@ -1,4 +1,4 @@
-"""Matrix products of the output layers: the fastest there is for the type and the device."""
+"""Matrix products without gradients: the fastest there is for the type and the device."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -15,9 +15,15 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
     On a CPU in float32 oneDNN computes it, up to twice as fast as what torch.mm calls on processors of some makers. It
     prepares itself for each shape, so that few different shapes are better than many.
     """
-    if left.device.type == "cpu" and left.dtype == torch.float32 and (linear := _onednn_linear()) is not None:
-        return linear(left, right, bias, "none", [], "")
+    if left.device.type == "cpu" and left.dtype == torch.float32 and (onednn := _onednn_linear()) is not None:
+        return onednn(left, right, bias, "none", [], "")
     return torch.nn.functional.linear(left, right, bias)
+
+
+def linear(layer: nn.Linear, values: Tensor) -> Tensor:
+    """What a layer makes of ``values`` (..., K), by :func:`product`."""
+    found = product(values.flatten(0, -2), layer.weight.detach(), None if layer.bias is None else layer.bias.detach())
+    return found.view(*values.shape[:-1], -1)
 
 
 def half_product(left: Tensor, right: Tensor, dtype: torch.dtype, bias: Tensor | None = None) -> Tensor:

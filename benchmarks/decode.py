@@ -43,8 +43,10 @@ def make_case(name: str, batch_size: int) -> SearchCase:
     form = Transducer if name == "ENT" else FactorizedTransducer
     transducer = form(_VOCAB_SIZE, _SIZE).eval()
     for name_of, parameter in transducer.named_parameters():
-        if "output" in name_of and "prediction" not in name_of:
-            parameter.mul_(4.0)  # frames decide more than the labels before them do
+        if name_of.endswith("joint.output.weight"):
+            parameter.normal_(std=0.3)
+        elif name_of.endswith("joint.output.bias"):
+            parameter.zero_()  # or one label would be emitted all the time
     joint = EmotionJoint(_SIZE, transducer.emotion_prediction_size, _SIZE, _NUM_EMOTIONS).eval()
     lengths = torch.linspace(_NUM_FRAMES, 0.6 * _NUM_FRAMES, batch_size).round().long()
     h, h_emo = (torch.randn(batch_size, _NUM_FRAMES, _SIZE) for _ in range(2))
@@ -59,7 +61,7 @@ def _set_label_share(case: SearchCase) -> None:
     bias = (case.transducer.joint if is_standard else case.transducer.blank_joint).output.bias
     num_frames = int(case.enc.lengths[0])
     first = EncoderStates(case.enc.h[:1, :num_frames], case.enc.h_emo[:1, :num_frames], case.enc.lengths[:1])
-    low, high = -5.0, 15.0
+    low, high = -5.0, 40.0
     for _ in range(12):
         bias[0] = (low + high) / 2
         num_labels = len(greedy_search(case.transducer, first, _MOST_SYMBOLS)[0].tokens)

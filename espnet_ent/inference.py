@@ -31,6 +31,7 @@ from espnet_ent.transducer.states import EncoderStates
 
 SHORTEST_SECONDS = 0.2
 """Shorter recordings are padded with silence to this length: encoders need a few frames."""
+EMOTION_PATHS = ("best", "lattice")
 DEFAULT_CHECKPOINT = "valid.loss.ave.pth"
 
 
@@ -40,9 +41,16 @@ class InferenceConfig:
 
     Attributes:
         max_symbols_per_frame: Most labels that one frame may emit.
+        emotion_path: ``best``: a frame's emotion is read where the search left the frame; ``lattice``: expected over
+            all alignments of the decoded text.
     """
 
     max_symbols_per_frame: int = 32
+    emotion_path: str = "best"
+
+    def __post_init__(self) -> None:
+        if self.emotion_path not in EMOTION_PATHS:
+            raise ConfigError("unknown emotion_path", expected=" | ".join(EMOTION_PATHS), got=repr(self.emotion_path))
 
     @classmethod
     def read(cls, path: str | Path) -> InferenceConfig:
@@ -238,9 +246,11 @@ class EmotionTranscriber:
         return self.model.classify(enc, labels, num_labels)[0].softmax(dim=-1).cpu().numpy()
 
     def _frame_posteriors(self, enc: EncoderStates, labels: Tensor, hypothesis: Hypothesis) -> np.ndarray | None:
-        """(T, E) probabilities along the path; None without an emotion lattice."""
+        """(T, E) probabilities of each frame; None without an emotion lattice."""
         if self.model.emotion_joint is None:
             return None
+        if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
+            return self.model.expected_emotions(enc, labels)[0].cpu().numpy()
         nodes = torch.tensor([hypothesis.nodes], device=self.device)
         return self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
 

@@ -48,6 +48,19 @@ def test_posteriors_are_distributions_and_agree_with_the_labels(transcriber):
         assert transcript.timeline.label_at(instant) == names[int(posteriors.argmax())]
 
 
+def test_emotions_of_the_lattice_are_distributions_near_those_of_the_path(transcriber, experiment):
+    """The same text; frames differ where several alignments are likely."""
+    soft = EmotionTranscriber.from_pretrained(experiment, config=InferenceConfig(emotion_path="lattice"))
+    best, lattice = transcriber.transcribe(noise(30000, seed=2)), soft.transcribe(noise(30000, seed=2))
+    assert best.text == lattice.text
+    np.testing.assert_allclose(lattice.frame_posteriors.sum(axis=1), 1, rtol=1e-5)
+    assert lattice.frame_posteriors.shape == best.frame_posteriors.shape
+    difference = np.abs(lattice.frame_posteriors - best.frame_posteriors).max()
+    assert 0 < difference < 0.2
+    with pytest.raises(ConfigError, match=r"unknown emotion_path; expected best \| lattice; got 'soft'"):
+        InferenceConfig(emotion_path="soft")
+
+
 def test_words_make_up_the_text_and_their_times_are_in_order(transcriber):
     transcript = transcriber.transcribe(noise(30000, seed=2))
     assert transcript.text == " ".join(word.word for word in transcript.words)

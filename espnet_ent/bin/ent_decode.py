@@ -17,6 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
     parser.add_argument("--config", help="YAML file with options of decoding")
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
+    parser.add_argument("--emotion_path", help="best | lattice: how frames get their emotions; overrides --config")
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
@@ -37,8 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     start = time.monotonic()
     config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
-    if args.max_symbols_per_frame is not None:
-        config = dataclasses.replace(config, max_symbols_per_frame=args.max_symbols_per_frame)
+    given = {key: getattr(args, key) for key in ("max_symbols_per_frame", "emotion_path")}
+    config = dataclasses.replace(config, **{key: value for key, value in given.items() if value is not None})
     count = decode_data_dir(
         args.data,
         args.exp,

@@ -23,6 +23,7 @@ from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss_and_alignments
 from espnet_ent.plugin.encoders import FeatureEncoder
+from espnet_ent.search.expectation import expected_emotions
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates, PredictionStates
@@ -293,6 +294,20 @@ class ESPnetENTModel(AbsESPnetModel):
         utterances = torch.arange(len(nodes), device=nodes.device).unsqueeze(1).expand_as(nodes)
         frames = torch.arange(nodes.size(1), device=nodes.device).expand_as(nodes)
         return terms.node_logits(utterances, frames, nodes).log_softmax(dim=-1)
+
+    def expected_emotions(self, enc: EncoderStates, labels: Tensor) -> Tensor:
+        """Emotion probabilities (B, T, E) of frames, expected over all alignments of a text; without gradients.
+
+        Args:
+            enc: Encoder states of B utterances.
+            labels: (B, U), of the same length in all utterances.
+        """
+        label_lengths = labels.new_full((labels.size(0),), labels.size(1))
+        states = self.transducer.predict(labels, label_lengths)
+        posteriors = transducer_alignments(self.transducer.joint_terms(enc, states), labels, enc.lengths, label_lengths)
+        h, g = self.transducer.emotion_inputs(enc, states)
+        terms = self.emotion_joint.terms(_of_lattice(enc, h), g)
+        return expected_emotions(terms, posteriors.blank, enc.lengths.tolist(), (label_lengths + 1).tolist())
 
     def reset_emotion_counts(self) -> None:
         """Forget the counts of the validation so far."""

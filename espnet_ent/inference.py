@@ -225,9 +225,9 @@ class EmotionTranscriber:
 
     def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
         labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)
-        words = self._words(hypothesis, duration)
         posteriors = self._utterance_posteriors(enc, labels)
         frames = self._frame_posteriors(enc, labels, hypothesis)
+        words = self._words(hypothesis, frames, duration)
         return EmotionTranscript(
             text=" ".join(word.word for word in words),
             emotion=None if posteriors is None else self.emotions.names[int(posteriors.argmax())],
@@ -258,13 +258,20 @@ class EmotionTranscriber:
         labels = [self.emotions.names[index] for index in frames.argmax(axis=-1)]
         return EmotionTimeline.from_frames(labels, self.grid, duration, self.emotions.neutral)
 
-    def _words(self, hypothesis: Hypothesis, duration: float) -> tuple[Word, ...]:
+    def _words(self, hypothesis: Hypothesis, frames: np.ndarray | None, duration: float) -> tuple[Word, ...]:
         tokens = [self.model.tokens[index] for index in hypothesis.tokens]
-        return tuple(
-            Word(
-                start=min(self.grid.frame_start(word.first_frame), duration),
-                end=min(self.grid.frame_start(word.last_frame + 1), duration),
-                word=word.word,
+        words = []
+        for word in group_words(tokens, hypothesis.token_frames):
+            scores = [hypothesis.token_scores[position] for position in word.tokens]
+            emotions = None if frames is None else frames[word.first_frame : word.last_frame + 1].mean(axis=0)
+            words.append(
+                Word(
+                    start=min(self.grid.frame_start(word.first_frame), duration),
+                    end=min(self.grid.frame_start(word.last_frame + 1), duration),
+                    word=word.word,
+                    confidence=float(np.exp(np.mean(scores))),
+                    emotion=None if emotions is None else self.emotions.names[int(emotions.argmax())],
+                    emotion_probability=None if emotions is None else float(emotions.max()),
+                )
             )
-            for word in group_words(tokens, hypothesis.token_frames)
-        )
+        return tuple(words)

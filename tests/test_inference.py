@@ -70,6 +70,18 @@ def test_words_make_up_the_text_and_their_times_are_in_order(transcriber):
         previous = word.start
 
 
+def test_words_have_a_confidence_and_the_emotion_of_their_frames(transcriber):
+    transcript = transcriber.transcribe(noise(30000, seed=2))
+    assert transcript.words
+    for word in transcript.words:
+        assert 0 < word.confidence <= 1
+        first = round(word.start / transcriber.grid.frame_start(1))
+        last = max(first + 1, round(word.end / transcriber.grid.frame_start(1)))
+        mean = transcript.frame_posteriors[first:last].mean(axis=0)
+        assert word.emotion == transcriber.emotions.names[int(mean.argmax())]
+        assert word.emotion_probability == pytest.approx(float(mean.max()))
+
+
 @pytest.mark.parametrize("num_samples", [1, 100, 1600])
 def test_a_recording_of_next_to_nothing_gives_an_answer(transcriber, num_samples):
     transcript = transcriber.transcribe(noise(num_samples))

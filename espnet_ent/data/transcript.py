@@ -11,11 +11,23 @@ from espnet_ent.timeline import EmotionTimeline
 
 @dataclass(frozen=True)
 class Word:
-    """A word and the time in seconds over which its tokens were emitted."""
+    """A word and the time in seconds over which its tokens were emitted.
+
+    Attributes:
+        start: Seconds.
+        end: Seconds.
+        word: The word.
+        confidence: Geometric mean of the probabilities of its tokens, each given those before it; None if unknown.
+        emotion: The most probable emotion, on average over the frames of the word; None without an emotion lattice.
+        emotion_probability: That average probability.
+    """
 
     start: float
     end: float
     word: str
+    confidence: float | None = None
+    emotion: str | None = None
+    emotion_probability: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

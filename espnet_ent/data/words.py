@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from espnet_ent.data.tokens import BLANK, SOS_EOS, SPACE
 
@@ -13,11 +13,19 @@ _SILENT = frozenset({BLANK, SOS_EOS})
 
 @dataclass(frozen=True)
 class WordFrames:
-    """A word and the frames in which its first and last token were emitted."""
+    """A word, the frames in which its first and last token were emitted, and which tokens they are.
+
+    Attributes:
+        word: The word.
+        first_frame: Frame of its first token.
+        last_frame: Frame of its last token.
+        tokens: Positions of its tokens in the sequence.
+    """
 
     word: str
     first_frame: int
     last_frame: int
+    tokens: tuple[int, ...] = field(default=(), compare=False, repr=False)
 
 
 def group_words(tokens: Sequence[str], frames: Sequence[int]) -> list[WordFrames]:
@@ -32,7 +40,7 @@ def group_words(tokens: Sequence[str], frames: Sequence[int]) -> list[WordFrames
     """
     words: list[WordFrames] = []
     open_word = False
-    for token, frame in zip(tokens, frames, strict=True):
+    for position, (token, frame) in enumerate(zip(tokens, frames, strict=True)):
         if token in _SILENT:
             continue
         if token == SPACE:
@@ -45,8 +53,8 @@ def group_words(tokens: Sequence[str], frames: Sequence[int]) -> list[WordFrames
                 continue
         if open_word:
             last = words.pop()
-            words.append(WordFrames(last.word + token, last.first_frame, frame))
+            words.append(WordFrames(last.word + token, last.first_frame, frame, (*last.tokens, position)))
         else:
-            words.append(WordFrames(token, frame, frame))
+            words.append(WordFrames(token, frame, frame, (position,)))
         open_word = True
     return words

@@ -1,7 +1,8 @@
 """The directory of a decoded set, in Kaldi-style files.
 
 ``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
-``word_times`` (utterance, start, end, word) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
+``word_times`` (utterance, start, end, word) · ``word_emotions`` (utterance, start, end, word, confidence, emotion,
+its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
 matrices, frames x emotions) · ``emotion_list``. A model without an utterance head or an emotion lattice gives no such
 files.
 """
@@ -15,7 +16,7 @@ import kaldiio
 
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import write_provenance
-from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.data.transcript import EmotionTranscript, Word
 from espnet_ent.labels import EmotionInventory
 
 _ARK, _SCP = "frame_posteriors.ark", "frame_posteriors.scp"
@@ -67,5 +68,11 @@ def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, li
         yield "utt2emo", [f"{utt_id} {transcript.emotion}"]
         yield "utt2emo_posteriors", [f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"]
     if transcript.timeline is not None:
+        yield "word_emotions", [f"{utt_id} {_of_word(word)}" for word in transcript.words]
         segments = transcript.timeline.segments
         yield "emo_segments", [f"{utt_id} {s.start:.4f} {s.end:.4f} {s.label}" for s in segments]
+
+
+def _of_word(word: Word) -> str:
+    given = f"{word.start:.4f} {word.end:.4f} {word.word} {word.confidence:.4f}"
+    return f"{given} {word.emotion} {word.emotion_probability:.4f}"

@@ -11,7 +11,7 @@ from espnet_ent.timeline import EmotionSegment, EmotionTimeline
 
 def transcript(text, segments, duration=1.5):
     frames = np.full((3, 4), 0.25, dtype=np.float32)
-    words = tuple(Word(0.1 * i, 0.1 * i + 0.05, word) for i, word in enumerate(text.split()))
+    words = tuple(Word(0.1 * i, 0.1 * i + 0.05, word, 0.5, "ang", 0.75) for i, word in enumerate(text.split()))
     timeline = EmotionTimeline.from_segments(segments, duration, "neu")
     return EmotionTranscript(text, "ang", np.array([0.1, 0.7, 0.1, 0.1], np.float32), words, timeline, frames, duration)
 
@@ -27,6 +27,7 @@ GOLDEN = {
     "utt2emo_posteriors": "utt1 0.100000 0.700000 0.100000 0.100000\nutt2 0.100000 0.700000 0.100000 0.100000\n",
     "emo_segments": "utt1 0.2500 1.0000 ang\n",
     "word_times": "utt1 0.0000 0.0500 GO\nutt1 0.1000 0.1500 NOW\n",
+    "word_emotions": "utt1 0.0000 0.0500 GO 0.5000 ang 0.7500\nutt1 0.1000 0.1500 NOW 0.5000 ang 0.7500\n",
     "utt2duration": "utt1 1.500000\nutt2 1.500000\n",
 }
 

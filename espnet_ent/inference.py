@@ -25,6 +25,7 @@ from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.search.smoothing import Smoothing
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.timeline import EmotionTimeline
 from espnet_ent.transducer.states import EncoderStates
@@ -43,12 +44,24 @@ class InferenceConfig:
         max_symbols_per_frame: Most labels that one frame may emit.
         emotion_path: ``best``: a frame's emotion is read where the search left the frame; ``lattice``: expected over
             all alignments of the decoded text.
+        smoothing: ``none | median | min_duration | viterbi``, of the emotion timeline.
+        smoothing_frames: Width of the median filter, or the shortest segment.
+        self_loop: Probability with which an emotion stays from one frame to the next (``viterbi``).
     """
 
     max_symbols_per_frame: int = 32
     emotion_path: str = "best"
+    smoothing: str = "none"
+    smoothing_frames: int = 11
+    self_loop: float = 0.9
+
+    @property
+    def of_timeline(self) -> Smoothing:
+        """How frames become segments."""
+        return Smoothing(self.smoothing, self.smoothing_frames, self.self_loop)
 
     def __post_init__(self) -> None:
+        _ = self.of_timeline  # refuses what makes no sense
         if self.emotion_path not in EMOTION_PATHS:
             raise ConfigError("unknown emotion_path", expected=" | ".join(EMOTION_PATHS), got=repr(self.emotion_path))
 
@@ -255,7 +268,7 @@ class EmotionTranscriber:
         return self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
 
     def _timeline(self, frames: np.ndarray, duration: float) -> EmotionTimeline:
-        labels = [self.emotions.names[index] for index in frames.argmax(axis=-1)]
+        labels = [self.emotions.names[index] for index in self.config.of_timeline.labels(frames)]
         return EmotionTimeline.from_frames(labels, self.grid, duration, self.emotions.neutral)
 
     def _words(self, hypothesis: Hypothesis, frames: np.ndarray | None, duration: float) -> tuple[Word, ...]:

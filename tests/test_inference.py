@@ -70,6 +70,16 @@ def test_words_make_up_the_text_and_their_times_are_in_order(transcriber):
         previous = word.start
 
 
+def test_smoothing_acts_on_the_timeline_alone(transcriber, experiment):
+    smooth = EmotionTranscriber.from_pretrained(experiment, config=InferenceConfig(smoothing="min_duration"))
+    plain, found = transcriber.transcribe(noise(30000, seed=2)), smooth.transcribe(noise(30000, seed=2))
+    np.testing.assert_array_equal(plain.frame_posteriors, found.frame_posteriors)
+    assert plain.words == found.words
+    assert len(found.timeline.segments) <= len(plain.timeline.segments)
+    with pytest.raises(ConfigError, match="unknown smoothing"):
+        InferenceConfig(smoothing="mean")
+
+
 def test_words_have_a_confidence_and_the_emotion_of_their_frames(transcriber):
     transcript = transcriber.transcribe(noise(30000, seed=2))
     assert transcript.words

@@ -18,6 +18,9 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--config", help="YAML file with options of decoding")
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--emotion_path", help="best | lattice: how frames get their emotions; overrides --config")
+    parser.add_argument("--smoothing", help="none | median | min_duration | viterbi; overrides --config")
+    parser.add_argument("--smoothing_frames", type=int, help="width of the median filter, or shortest segment")
+    parser.add_argument("--self_loop", type=float, help="viterbi: probability that an emotion stays for a frame more")
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
@@ -38,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     start = time.monotonic()
     config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
-    given = {key: getattr(args, key) for key in ("max_symbols_per_frame", "emotion_path")}
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(InferenceConfig)}
     config = dataclasses.replace(config, **{key: value for key, value in given.items() if value is not None})
     count = decode_data_dir(
         args.data,

@@ -16,6 +16,8 @@ class Hypothesis:
             labels emitted up to and including frame t. The frame's emotion is read there.
         score: Log probability (nats) of the alignment: all labels, and the blank of every frame.
         token_scores: Log probability (nats) of each label at its node.
+        total_score: What a beam search goes by: log probability of all alignments of the labels that it kept, and of
+            the labels by the weighted language model; None after a greedy search.
     """
 
     tokens: tuple[int, ...]
@@ -23,6 +25,7 @@ class Hypothesis:
     nodes: tuple[int, ...]
     score: float
     token_scores: tuple[float, ...] = ()
+    total_score: float | None = None
 
     @property
     def num_frames(self) -> int:

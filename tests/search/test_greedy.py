@@ -13,32 +13,9 @@ from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates
+from tests.search.cases import FORMS, VOCAB_SIZE, make_case, node_log_probs
 
-FORMS = [Transducer, FactorizedTransducer]
 LENGTHS = torch.tensor([6, 1, 9, 4])
-VOCAB_SIZE = 6
-
-
-def _case(form: type, seed: int) -> tuple[Transducer | FactorizedTransducer, EncoderStates]:
-    """A random transducer that emits some labels, several at some frames, and random encoder states."""
-    torch.manual_seed(seed)
-    transducer = form(VOCAB_SIZE, 4, 5, 8, 6, 7).double().eval()
-    with torch.no_grad():
-        for parameter in transducer.parameters():
-            parameter.mul_(3.0)
-    h, h_emo = (2 * torch.randn(len(LENGTHS), 9, 4, dtype=torch.float64) for _ in range(2))
-    return transducer, EncoderStates(h, h_emo, LENGTHS)
-
-
-def _log_probs(transducer: torch.nn.Module, enc: EncoderStates, b: int, tokens: list[int]) -> torch.Tensor:
-    """Log probabilities (T, U + 1, V) of the lattice of one utterance and ``tokens``."""
-    num_frames = int(enc.lengths[b])
-    one = slice(b, b + 1)
-    alone = EncoderStates(enc.h[one, :num_frames], enc.h_emo[one, :num_frames], enc.lengths[one])
-    labels = torch.tensor([tokens], dtype=torch.int64)
-    states = transducer.predict(labels, torch.tensor([len(tokens)]))
-    logits = torch.cat([term.logits() for term in transducer.joint_terms(alone, states)], dim=-1)
-    return logits[0].log_softmax(-1)
 
 
 def _naive(transducer: torch.nn.Module, enc: EncoderStates, b: int, most: int) -> Hypothesis:
@@ -48,14 +25,14 @@ def _naive(transducer: torch.nn.Module, enc: EncoderStates, b: int, most: int) -
     score = 0.0
     for t in range(int(enc.lengths[b])):
         for _ in range(most):
-            node = _log_probs(transducer, enc, b, tokens)[t, -1]
+            node = node_log_probs(transducer, enc, b, tokens)[t, -1]
             best = max(range(VOCAB_SIZE), key=lambda token, node=node: node[token].item())
             if best == 0:
                 break
             score += node[best].item()
             tokens.append(best)
             token_frames.append(t)
-        score += _log_probs(transducer, enc, b, tokens)[t, -1, 0].item()
+        score += node_log_probs(transducer, enc, b, tokens)[t, -1, 0].item()
         nodes.append(len(tokens))
     return Hypothesis(tuple(tokens), tuple(token_frames), tuple(nodes), score)
 
@@ -66,7 +43,7 @@ def _naive(transducer: torch.nn.Module, enc: EncoderStates, b: int, most: int) -
 def test_equals_the_naive_search(form, most):
     several = 0
     for seed in range(8):
-        transducer, enc = _case(form, seed)
+        transducer, enc = make_case(form, seed, LENGTHS)
         for b, hypothesis in enumerate(greedy_search(transducer, enc, most)):
             expected = _naive(transducer, enc, b, most)
             assert hypothesis.tokens == expected.tokens
@@ -82,7 +59,7 @@ def test_equals_the_naive_search(form, most):
 @torch.no_grad()
 def test_alignment_is_a_path_of_the_lattice_that_covers_every_frame(form, most):
     for seed in range(8):
-        transducer, enc = _case(form, seed)
+        transducer, enc = make_case(form, seed, LENGTHS)
         for b, hypothesis in enumerate(greedy_search(transducer, enc, most)):
             num_frames = int(enc.lengths[b])
             assert hypothesis.num_frames == len(hypothesis.nodes) == num_frames
@@ -92,7 +69,7 @@ def test_alignment_is_a_path_of_the_lattice_that_covers_every_frame(form, most):
             for t in range(num_frames):
                 assert hypothesis.nodes[t] == sum(frame <= t for frame in hypothesis.token_frames)
                 assert hypothesis.token_frames.count(t) <= most
-            log_probs = _log_probs(transducer, enc, b, list(hypothesis.tokens))
+            log_probs = node_log_probs(transducer, enc, b, list(hypothesis.tokens))
             path = sum(log_probs[t, hypothesis.nodes[t], 0].item() for t in range(num_frames))
             for u, (t, token) in enumerate(zip(hypothesis.token_frames, hypothesis.tokens, strict=True)):
                 path += log_probs[t, u, token].item()
@@ -101,7 +78,7 @@ def test_alignment_is_a_path_of_the_lattice_that_covers_every_frame(form, most):
 
 def _constant(form: type, label: int) -> tuple[Transducer | FactorizedTransducer, EncoderStates]:
     """A transducer that always prefers ``label``."""
-    transducer, enc = _case(form, 0)
+    transducer, enc = make_case(form, 0, LENGTHS)
     with torch.no_grad():
         for parameter in transducer.parameters():
             parameter.zero_()
@@ -134,7 +111,7 @@ def test_nothing_but_blank(form):
 
 @pytest.mark.parametrize("form", FORMS)
 def test_padding_and_company_change_nothing(form):
-    transducer, enc = _case(form, 1)
+    transducer, enc = make_case(form, 1, LENGTHS)
     together = greedy_search(transducer, enc, 3)
     for b, num_frames in enumerate(LENGTHS.tolist()):
         one = slice(b, b + 1)
@@ -146,7 +123,7 @@ def test_padding_and_company_change_nothing(form):
 
 
 def test_prediction_network_runs_once_a_label(monkeypatch):
-    transducer, enc = _case(Transducer, 2)
+    transducer, enc = make_case(Transducer, 2, LENGTHS)
     calls = 0
     step = SearchSteps.__call__
 
@@ -166,7 +143,7 @@ def test_prediction_network_runs_once_a_label(monkeypatch):
 @pytest.mark.parametrize("form", FORMS)
 def test_how_many_frames_are_looked_at_together_changes_nothing(form, at_once, monkeypatch):
     for seed in range(4):
-        transducer, enc = _case(form, seed)
+        transducer, enc = make_case(form, seed, LENGTHS)
         expected = greedy_search(transducer, enc, 2)
         monkeypatch.setattr(greedy, "_FRAMES_AT_ONCE", at_once)
         for found, wanted in zip(greedy_search(transducer, enc, 2), expected, strict=True):
@@ -176,9 +153,9 @@ def test_how_many_frames_are_looked_at_together_changes_nothing(form, at_once, m
 
 
 def test_scores_of_the_labels_are_those_of_their_nodes():
-    transducer, enc = _case(Transducer, 3)
+    transducer, enc = make_case(Transducer, 3, LENGTHS)
     for b, hypothesis in enumerate(greedy_search(transducer, enc, 3)):
-        log_probs = _log_probs(transducer, enc, b, list(hypothesis.tokens))
+        log_probs = node_log_probs(transducer, enc, b, list(hypothesis.tokens))
         emitted = enumerate(zip(hypothesis.token_frames, hypothesis.tokens, strict=True))
         expected = [log_probs[t, u, token].item() for u, (t, token) in emitted]
         assert hypothesis.token_scores == pytest.approx(expected, abs=1e-9)
@@ -193,4 +170,4 @@ def test_of_equal_outputs_the_first_is_taken():
 
 def test_a_limit_below_one_is_refused():
     with pytest.raises(ConfigError, match="max_symbols_per_frame out of range; expected >= 1; got 0"):
-        greedy_search(*_case(Transducer, 0), 0)
+        greedy_search(*make_case(Transducer, 0, LENGTHS), 0)

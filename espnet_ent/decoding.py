@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import time
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict
-from itertools import chain
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from espnet_ent.data.audio import read_audio
@@ -16,11 +18,70 @@ from espnet_ent.data.datadir import read_data_dir
 from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.errors import ConfigError
+from espnet_ent.errors import ConfigError, EmptyAudioError
 from espnet_ent.export.decoded import write_decoded
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 
-Progress = Callable[[Iterable], Iterable]
+Progress = Callable[[Iterable[tuple[str, EmotionTranscript]], int], Iterable[tuple[str, EmotionTranscript]]]
+"""Wraps the finished utterances as they come, given their number."""
+
+
+@dataclass(frozen=True)
+class DecodingOptions:
+    """How to decode, apart from what is found.
+
+    Attributes:
+        nj: Parallel processes, on the CPU only.
+        num_workers: Threads that read audio ahead, where there is one process; 0: none.
+        device: Where to compute.
+        batch_size: Utterances that are searched together, of about the same length.
+        lm: Directory of a language model's training and its checkpoint's name, for a beam search.
+    """
+
+    nj: int = 1
+    num_workers: int = 0
+    device: str = "cpu"
+    batch_size: int = 1
+    lm: tuple[str, str] | None = None
+
+    def __post_init__(self) -> None:
+        for name, least in (("nj", 1), ("num_workers", 0), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                raise ConfigError(f"{name} out of range", expected=f"{least} or more", got=getattr(self, name))
+
+
+@dataclass(frozen=True)
+class DecodingReport:
+    """What was decoded, and how long it took.
+
+    Attributes:
+        num_utterances: Utterances.
+        audio_seconds: Their length together.
+        seconds: From the loaded model to the last utterance.
+        seconds_by_part: Of ``reading``, ``encoding``, ``search`` and ``emotions``, over all processes.
+        num_without_words: Utterances in which no word was found.
+        remarks: How many utterances were ``empty``, ``silent`` or ``short``.
+    """
+
+    num_utterances: int
+    audio_seconds: float
+    seconds: float
+    seconds_by_part: dict[str, float]
+    num_without_words: int
+    remarks: dict[str, int]
+
+    def __str__(self) -> str:
+        rate = f"RTF {self.seconds / self.audio_seconds:.4f}" if self.audio_seconds else "no audio"
+        total = sum(self.seconds_by_part.values())
+        parts = ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in self.seconds_by_part.items())
+        without = [f"{self.num_without_words} without words"] if self.num_without_words else []
+        without += [f"{number} {remark}" for remark, number in sorted(self.remarks.items())]
+        counted = f" ({', '.join(without)})" if without else ""
+        return (
+            f"{self.num_utterances} utterances{counted}, {self.audio_seconds:.0f} s of audio, decoded in "
+            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if total else "")
+        )
+
 
 _transcriber: EmotionTranscriber | None = None
 
@@ -31,47 +92,78 @@ def decode_data_dir(
     checkpoint: str,
     out: str | Path,
     config: InferenceConfig,
-    nj: int = 1,
-    device: str = "cpu",
-    batch_size: int = 1,
-    progress: Progress = iter,
-) -> int | None:
-    """Decode all utterances of a data directory; the result does not depend on ``nj``.
+    options: DecodingOptions | None = None,
+    progress: Progress | None = None,
+) -> DecodingReport | None:
+    """Decode all utterances of a data directory; the result does not depend on ``nj`` or ``num_workers``.
 
     Batches are formed before they are shared among the processes. A batch is searched together: where two outputs of a
-    node differ by less than the rounding of float32, which one is taken may depend on ``batch_size``.
+    node differ by less than the rounding of float32, which one is taken may depend on ``batch_size``. An utterance
+    without audio, without sound or shorter than the shortest gives an empty hypothesis or is lengthened by silence,
+    and is counted; none is left out.
 
     Args:
         data: Kaldi-style data directory, audio at the model's rate.
         experiment: Training output: ``config.yaml`` and checkpoints.
         checkpoint: File name of the checkpoint.
         out: Directory to write (see :mod:`espnet_ent.export.decoded`).
-        config: Options of decoding.
-        nj: Parallel processes, on the CPU only.
-        device: Where to compute.
-        batch_size: Utterances that are searched together, of about the same length.
+        config: Options of what is found.
+        options: Options of how.
         progress: Wraps the iterable of finished utterances.
 
     Returns:
-        The number of utterances; None if ``out`` already holds the decoding of this data with this
-        checkpoint and these options.
+        What was done; None if ``out`` already holds the decoding of this data with this checkpoint and these options.
     """
-    if batch_size < 1:
-        raise ConfigError("batch_size out of range", expected="1 or more", got=batch_size)
+    options = options or DecodingOptions()
     utterances = read_data_dir(data)
     made_from = {
-        "batch_size": batch_size,
+        "batch_size": options.batch_size,
         "checkpoint": digest_files([Path(experiment) / checkpoint]),
         "config": asdict(config),
         "data": digest_data_dir(data),
     }
+    if options.lm is not None:
+        made_from["lm"] = digest_files([Path(*options.lm)])
     if is_made_from(out, made_from):
         return None
-    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, device)
-    batches = _batches(utterances, batch_size)
-    found = dict(progress(_transcribe_all(transcriber, batches, nj if device == "cpu" else 1)))
+    transcriber = _load(experiment, checkpoint, config, options)
+    batches = _batches(utterances, options.batch_size)
+    begin = time.monotonic()
+    results = _Results(_transcribe_all(transcriber, batches, options))
+    found = dict(results if progress is None else progress(results, len(utterances)))
+    seconds = time.monotonic() - begin
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
-    return write_decoded(out, in_order, transcriber.emotions, made_from)
+    write_decoded(out, in_order, transcriber.emotions, made_from)
+    transcripts = found.values()
+    return DecodingReport(
+        num_utterances=len(utterances),
+        audio_seconds=sum(transcript.duration for transcript in transcripts),
+        seconds=seconds,
+        seconds_by_part=dict(results.seconds),
+        num_without_words=sum(not transcript.words for transcript in transcripts),
+        remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
+    )
+
+
+def _load(
+    experiment: str | Path, checkpoint: str, config: InferenceConfig, options: DecodingOptions
+) -> EmotionTranscriber:
+    """The model, with its language model if there is one."""
+    lm = None
+    if options.lm is not None:
+        from espnet_ent.plugin.language_model import LanguageModelScorer, load_language_model
+
+        network, tokens = load_language_model(*options.lm)
+        lm = LanguageModelScorer(network, options.device)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, options.device, lm)
+    if lm is not None and tuple(tokens) != tuple(transcriber.model.tokens):
+        raise ConfigError(
+            "the language model has another token list than the transducer",
+            where=options.lm[0],
+            expected=f"that of {experiment}",
+            next_step="train it again with the same --token_type and --nbpe (stages 6 and 7)",
+        )
+    return transcriber
 
 
 def _batches(utterances: list[Utterance], batch_size: int) -> list[list[Utterance]]:
@@ -80,25 +172,82 @@ def _batches(utterances: list[Utterance], batch_size: int) -> list[list[Utteranc
     return [by_length[start : start + batch_size] for start in range(0, len(by_length), batch_size)]
 
 
+_Batch = tuple[list[tuple[str, EmotionTranscript]], Counter]
+"""Transcripts by utterance, and the seconds that each part of the work took."""
+
+
+class _Results:
+    """Transcripts as they come; adds up the seconds."""
+
+    def __init__(self, batches: Iterator[_Batch]) -> None:
+        self.batches = batches
+        self.seconds: Counter[str] = Counter(dict.fromkeys(("reading", "encoding", "search", "emotions"), 0.0))
+
+    def __iter__(self) -> Iterator[tuple[str, EmotionTranscript]]:
+        for transcripts, seconds in self.batches:
+            self.seconds.update(seconds)
+            yield from transcripts
+
+
 def _transcribe_all(
-    transcriber: EmotionTranscriber, batches: list[list[Utterance]], nj: int
-) -> Iterator[tuple[str, EmotionTranscript]]:
+    transcriber: EmotionTranscriber, batches: list[list[Utterance]], options: DecodingOptions
+) -> Iterator[_Batch]:
     """Results as they come."""
     global _transcriber
     _transcriber = transcriber
     # One thread: the same sums in the same order for any nj.
     torch.set_num_threads(1)
-    if nj <= 1:
-        yield from chain.from_iterable(map(_transcribe_batch, batches))
+    if options.nj == 1 or options.device != "cpu":
+        for batch, samples, seconds in _read_ahead(batches, options.num_workers):
+            yield _transcribe(batch, samples, seconds)
         return
     # Forked workers share the loaded model.
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("fork")) as pool:
-        yield from chain.from_iterable(pool.map(_transcribe_batch, batches))
+    with ProcessPoolExecutor(options.nj, mp_context=multiprocessing.get_context("fork")) as pool:
+        yield from pool.map(_transcribe_batch, batches)
 
 
-def _transcribe_batch(batch: list[Utterance]) -> list[tuple[str, EmotionTranscript]]:
+def _read_ahead(
+    batches: list[list[Utterance]], num_workers: int
+) -> Iterator[tuple[list[Utterance], list[np.ndarray], float]]:
+    """Batches with their audio and the seconds that reading took, read in threads while others are decoded."""
+    if num_workers == 0:
+        yield from ((batch, *_read(batch)) for batch in batches)
+        return
+    with ThreadPoolExecutor(num_workers) as pool:
+        waiting: deque[tuple[list[Utterance], Future]] = deque()
+        for batch in batches:
+            waiting.append((batch, pool.submit(_read, batch)))
+            if len(waiting) > num_workers:
+                first, future = waiting.popleft()
+                yield (first, *future.result())
+        for first, future in waiting:
+            yield (first, *future.result())
+
+
+def _transcribe_batch(batch: list[Utterance]) -> _Batch:
+    return _transcribe(batch, *_read(batch))
+
+
+def _transcribe(batch: list[Utterance], samples: list[np.ndarray], seconds: float) -> _Batch:
     assert _transcriber is not None
-    rate = _transcriber.grid.sample_rate
-    samples = [read_audio(utterance.audio, rate, start=utterance.start, end=utterance.end) for utterance in batch]
+    _transcriber.seconds.clear()
     transcripts = _transcriber.transcribe_batch(samples)
-    return [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]
+    spent = Counter(_transcriber.seconds)
+    spent["reading"] += seconds
+    named = [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]
+    return named, spent
+
+
+def _read(batch: list[Utterance]) -> tuple[list[np.ndarray], float]:
+    """Samples of each utterance, none where its file holds none, and how long it took."""
+    assert _transcriber is not None
+    begin = time.perf_counter()
+    samples = []
+    for utterance in batch:
+        try:
+            samples.append(
+                read_audio(utterance.audio, _transcriber.grid.sample_rate, start=utterance.start, end=utterance.end)
+            )
+        except EmptyAudioError:
+            samples.append(np.zeros(0, np.float32))
+    return samples, time.perf_counter() - begin

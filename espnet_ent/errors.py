@@ -58,6 +58,10 @@ class AudioError(DataError):
     """An audio file is missing, truncated, empty or of an unexpected rate."""
 
 
+class EmptyAudioError(AudioError):
+    """An audio file holds no sample."""
+
+
 class LabelError(DataError):
     """An emotion label is not in the inventory."""
 

@@ -3,104 +3,61 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio import audio_info, read_audio
-from espnet_ent.data.transcript import EmotionTranscript, Word
+from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words
-from espnet_ent.errors import AudioError, CheckpointError, ConfigError
+from espnet_ent.errors import AudioError, CheckpointError, ConfigError, EmptyAudioError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
+from espnet_ent.inference_config import InferenceConfig, read_yaml
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
+from espnet_ent.search.beam import LabelScorer, beam_search
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
-from espnet_ent.search.smoothing import Smoothing
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.timeline import EmotionTimeline
+from espnet_ent.transducer.prediction import PredictionStart
 from espnet_ent.transducer.states import EncoderStates
+from espnet_ent.windows import Window, plan_windows
+
+__all__ = ["DEFAULT_CHECKPOINT", "EmotionTranscriber", "InferenceConfig"]
 
 SHORTEST_SECONDS = 0.2
 """Shorter recordings are padded with silence to this length: encoders need a few frames."""
-EMOTION_PATHS = ("best", "lattice")
+SILENCE = 1e-4
+"""Recordings whose samples nowhere exceed this (-80 dB of full scale) are not searched."""
 DEFAULT_CHECKPOINT = "valid.loss.ave.pth"
 
 
-@dataclass(frozen=True)
-class InferenceConfig:
-    """Options of decoding.
+@dataclass(frozen=True, eq=False)
+class _Recording:
+    """A recording that need not be in memory: its length, and how to read samples [start, end)."""
 
-    Attributes:
-        max_symbols_per_frame: Most labels that one frame may emit.
-        emotion_path: ``best``: a frame's emotion is read where the search left the frame; ``lattice``: expected over
-            all alignments of the decoded text.
-        smoothing: ``none | median | min_duration | viterbi``, of the emotion timeline.
-        smoothing_frames: Width of the median filter, or the shortest segment.
-        self_loop: Probability with which an emotion stays from one frame to the next (``viterbi``).
-    """
-
-    max_symbols_per_frame: int = 32
-    emotion_path: str = "best"
-    smoothing: str = "none"
-    smoothing_frames: int = 11
-    self_loop: float = 0.9
-
-    @property
-    def of_timeline(self) -> Smoothing:
-        """How frames become segments."""
-        return Smoothing(self.smoothing, self.smoothing_frames, self.self_loop)
-
-    def __post_init__(self) -> None:
-        _ = self.of_timeline  # refuses what makes no sense
-        if self.emotion_path not in EMOTION_PATHS:
-            raise ConfigError("unknown emotion_path", expected=" | ".join(EMOTION_PATHS), got=repr(self.emotion_path))
-
-    @classmethod
-    def read(cls, path: str | Path) -> InferenceConfig:
-        """Read a YAML file.
-
-        Raises:
-            ConfigError: If the file is missing or holds an unknown key.
-        """
-        values = read_yaml(path)
-        known = [field.name for field in fields(cls)]
-        for key in values:
-            if key not in known:
-                raise ConfigError(f"unknown option {key!r}", where=path, expected=f"one of {' '.join(known)}")
-        limit = values.get("max_symbols_per_frame", 1)
-        if type(limit) is not int or limit < 1:
-            raise ConfigError(
-                "not a whole number of at least 1", where=f"{path}: max_symbols_per_frame", got=repr(limit)
-            )
-        return cls(**values)
+    num_samples: int
+    read: Callable[[int, int], np.ndarray]
 
 
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A YAML mapping.
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What a window gave: hypotheses best first, posteriors of the utterance (E,) and of its frames (T, E)."""
 
-    Raises:
-        ConfigError: If the file is missing or is not a mapping.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError("configuration is missing", where=path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError("configuration is not YAML", where=path, got=error) from error
-    if not isinstance(values, dict):
-        raise ConfigError("configuration is not a mapping", where=path, got=type(values).__name__)
-    return values
+    hypotheses: list[Hypothesis]
+    posteriors: np.ndarray | None
+    frames: np.ndarray | None
 
 
 class EmotionTranscriber:
@@ -110,20 +67,39 @@ class EmotionTranscriber:
         model: Built and loaded model.
         config: Options of decoding.
         device: Where to compute.
+        lm: A language model for shallow fusion in a beam search.
 
     A model that was trained without one of its losses does not tell what that loss teaches: no words (an empty text)
     without the transducer loss, no timeline without the lattice loss, no emotion without the utterance loss.
 
+    Attributes:
+        seconds: Time spent so far on ``encoding``, ``search`` and ``emotions``.
+
     Raises:
-        ConfigError: If there is no such device.
+        ConfigError: If there is no such device, or a language model without a beam search.
     """
 
-    def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: ESPnetENTModel,
+        config: InferenceConfig | None = None,
+        device: str = "cpu",
+        lm: LabelScorer | None = None,
+    ) -> None:
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
+        if lm is not None and self.config.beam_size == 1:
+            raise ConfigError(
+                "a language model needs a beam search",
+                expected="beam_size of more than 1",
+                got="greedy search",
+                next_step="--inference_config conf/decode_beam.yaml",
+            )
         self.device = torch.device(device)
+        self.lm = lm
+        self.seconds: Counter[str] = Counter()
         self._steps = SearchSteps(self.model.transducer)
 
     @classmethod
@@ -133,6 +109,7 @@ class EmotionTranscriber:
         checkpoint: str = DEFAULT_CHECKPOINT,
         config: InferenceConfig | None = None,
         device: str = "cpu",
+        lm: LabelScorer | None = None,
     ) -> EmotionTranscriber:
         """Load an experiment directory.
 
@@ -141,6 +118,7 @@ class EmotionTranscriber:
             checkpoint: File name of the checkpoint in ``directory``.
             config: Options of decoding.
             device: Where to compute.
+            lm: A language model over the model's tokens, for shallow fusion in a beam search.
 
         Raises:
             ConfigError: If the configuration is missing or wrong.
@@ -156,7 +134,7 @@ class EmotionTranscriber:
             )
         model = build_model(training, weights_follow=True)
         load_state(model, directory / checkpoint)
-        return cls(model, config, device)
+        return cls(model, config, device, lm)
 
     @property
     def emotions(self) -> EmotionInventory:
@@ -172,74 +150,166 @@ class EmotionTranscriber:
         """Transcribe one recording.
 
         Args:
-            audio: A path, resampled where needed (with a warning where its rate is below the model's), or float32
-                samples (N,) at the model's rate.
+            audio: A path, resampled where needed (with a warning where its rate is below the model's) and read window
+                by window, or float32 samples (N,) at the model's rate.
 
         Raises:
             AudioError: If the file can't be read.
         """
         if isinstance(audio, (str, Path)):
-            self._warn_of_rate(audio)
-            audio = read_audio(str(audio), self.grid.sample_rate, resample=True)
+            return self._transcribe([self._open(audio)])[0]
         return self.transcribe(audio)
 
-    def _warn_of_rate(self, path: str | Path) -> None:
-        rate, wanted = audio_info(path).sample_rate, self.grid.sample_rate
-        if rate < wanted:
+    def _open(self, path: str | Path) -> _Recording:
+        wanted = self.grid.sample_rate
+        try:
+            info = audio_info(path)
+        except EmptyAudioError:
+            return _of_samples(np.zeros(0, np.float32))
+        if info.sample_rate < wanted:
             logging.warning(
-                f"{path}: {rate} Hz is below the model's {wanted} Hz; nothing above {rate // 2} Hz is in it, and the "
-                "model has learned from speech where something is"
+                f"{path}: {info.sample_rate} Hz is below the model's {wanted} Hz; nothing above "
+                f"{info.sample_rate // 2} Hz is in it, and the model has learned from speech where something is"
             )
 
+        def read(start: int, end: int) -> np.ndarray:
+            first, last = samples_to_seconds(start, wanted), samples_to_seconds(end, wanted)
+            return read_audio(str(path), wanted, resample=True, start=first, end=last)
+
+        seconds = samples_to_seconds(info.num_samples, info.sample_rate)
+        return _Recording(seconds_to_samples(seconds, wanted), read)
+
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
-        """Transcribe samples (N,) in [-1, 1] at the model's rate.
+        """Transcribe samples (N,) in [-1, 1] at the model's rate; none at all give an empty transcript.
 
         Raises:
             AudioError: If they are not a row of finite floating-point numbers.
         """
         return self.transcribe_batch([samples])[0]
 
-    @torch.no_grad()
     def transcribe_batch(self, recordings: Sequence[np.ndarray]) -> list[EmotionTranscript]:
         """Transcribe several recordings, searched together; arguments and errors as :meth:`transcribe`.
 
         Each is encoded by itself: ESPnet's convolutions let padding into the last frames of an utterance, and what is
         said in one recording must not depend on the length of another.
         """
-        encoded = [self._encode(samples) for samples in recordings]
-        hypotheses = self._search(encoded)
-        durations = [samples_to_seconds(len(samples), self.grid.sample_rate) for samples in recordings]
-        return [self._transcript(*parts) for parts in zip(encoded, hypotheses, durations, strict=True)]
+        for samples in recordings:
+            if samples.ndim != 1 or not np.issubdtype(samples.dtype, np.floating):
+                raise AudioError(
+                    "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
+                )
+        return self._transcribe([_of_samples(samples) for samples in recordings])
 
-    def _encode(self, samples: np.ndarray) -> EncoderStates:
-        """Encoder states of one recording."""
-        if samples.ndim != 1 or samples.size == 0 or not np.issubdtype(samples.dtype, np.floating):
-            raise AudioError(
-                "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
-            )
+    @torch.no_grad()
+    def _transcribe(self, recordings: Sequence[_Recording]) -> list[EmotionTranscript]:
+        """Recordings of one window are searched together, longer ones window by window."""
+        config = self.config
+        plans = [
+            plan_windows(recording.num_samples, self.grid, config.window_seconds, config.context_seconds)
+            for recording in recordings
+        ]
+        loudest = [0.0] * len(recordings)
+        found: list[list[_Part]] = [[] for _ in recordings]
+        short = [number for number, windows in enumerate(plans) if len(windows) == 1]
+        if short:
+            encoded = []
+            for number in short:
+                enc, loudest[number] = self._encode(recordings[number], plans[number][0])
+                encoded.append(enc)
+            hypotheses = self._search(encoded, [loudest[number] <= SILENCE for number in short])
+            for number, enc, nbest in zip(short, encoded, hypotheses, strict=True):
+                found[number].append(self._part(enc, nbest))
+        for number in sorted(set(range(len(recordings))) - set(short)):
+            found[number], loudest[number] = self._window_by_window(recordings[number], plans[number])
+        return [self._transcript(*parts) for parts in zip(recordings, found, loudest, strict=True)]
+
+    def _window_by_window(self, recording: _Recording, windows: Sequence[Window]) -> tuple[list[_Part], float]:
+        """Parts of a long recording, and its loudest sample; the prediction networks go on from window to window."""
+        start = self._steps.start(1)
+        parts, loudest = [], 0.0
+        for window in windows:
+            enc, peak = self._encode(recording, window)
+            ((best, *_),) = self._search([enc], [peak <= SILENCE], start)
+            parts.append(self._part(enc, [best], start))
+            start = self._steps.after(start, best.tokens)
+            loudest = max(loudest, peak)
+        return parts, loudest
+
+    def _encode(self, recording: _Recording, window: Window) -> tuple[EncoderStates, float]:
+        """Encoder states of a window's own frames, and its loudest sample."""
+        with self._timed("reading"):
+            samples = recording.read(window.start, window.end)
         if not np.isfinite(samples).all():
             raise AudioError("samples are not finite")
+        loudest = float(np.abs(samples).max(initial=0.0))
         shortest = seconds_to_samples(SHORTEST_SECONDS, self.grid.sample_rate)
         if len(samples) < shortest:
             samples = np.pad(samples, (0, shortest - len(samples)))
-        speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device)
-        return self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
+        with self._timed("encoding"):
+            speech = torch.from_numpy(np.ascontiguousarray(samples, dtype=np.float32)).to(self.device)
+            enc = self.model.encoder(speech.unsqueeze(0), torch.tensor([len(samples)], device=self.device))
+        return enc.cut(window.first_frame, window.last_frame), loudest
 
-    def _search(self, encoded: Sequence[EncoderStates]) -> list[Hypothesis]:
-        if self.model.losses.transducer_weight > 0:
+    @contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        begin = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - begin
+
+    def _search(
+        self, encoded: Sequence[EncoderStates], is_silent: Sequence[bool], start: PredictionStart | None = None
+    ) -> list[list[Hypothesis]]:
+        """Hypotheses of each recording, best first; nothing is said in silence, or by an untrained transducer."""
+        found = [[Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0)] for enc in encoded]
+        heard = [number for number, silent in enumerate(is_silent) if not silent]
+        if self.model.losses.transducer_weight <= 0 or not heard:
+            return found
+        with self._timed("search"):
             padded = EncoderStates(
-                h=pad_sequence([enc.h[0] for enc in encoded], batch_first=True),
-                h_emo=pad_sequence([enc.h_emo[0] for enc in encoded], batch_first=True),
-                lengths=torch.cat([enc.lengths for enc in encoded]),
+                h=pad_sequence([encoded[number].h[0] for number in heard], batch_first=True),
+                h_emo=pad_sequence([encoded[number].h_emo[0] for number in heard], batch_first=True),
+                lengths=torch.cat([encoded[number].lengths for number in heard]),
             )
-            return greedy_search(self.model.transducer, padded, self.config.max_symbols_per_frame, self._steps)
-        # An untrained transducer has nothing to say.
-        return [Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0) for enc in encoded]
+            transducer, config = self.model.transducer, self.config
+            if config.beam_size > 1:
+                results = beam_search(transducer, padded, config.of_beam, self._steps, self.lm, start)
+            else:
+                greedy = greedy_search(transducer, padded, config.max_symbols_per_frame, self._steps, start)
+                results = [[hypothesis] for hypothesis in greedy]
+        for number, nbest in zip(heard, results, strict=True):
+            found[number] = nbest
+        return found
 
-    def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
-        labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)
-        posteriors = self._utterance_posteriors(enc, labels)
-        frames = self._frame_posteriors(enc, labels, hypothesis)
+    def _part(self, enc: EncoderStates, nbest: list[Hypothesis], start: PredictionStart | None = None) -> _Part:
+        with self._timed("emotions"):
+            labels = torch.tensor([nbest[0].tokens], dtype=torch.long, device=self.device)
+            posteriors = None
+            if self.model.utterance_head is not None:
+                num_labels = torch.tensor([labels.size(1)], device=self.device)
+                posteriors = self.model.classify(enc, labels, num_labels, start)[0].softmax(dim=-1).cpu().numpy()
+            return _Part(nbest, posteriors, self._frame_posteriors(enc, labels, nbest[0], start))
+
+    def _frame_posteriors(
+        self, enc: EncoderStates, labels: Tensor, hypothesis: Hypothesis, start: PredictionStart | None
+    ) -> np.ndarray | None:
+        """(T, E) probabilities of each frame; None without an emotion lattice."""
+        if self.model.emotion_joint is None:
+            return None
+        if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
+            return self.model.expected_emotions(enc, labels, start)[0].cpu().numpy()
+        nodes = torch.tensor([hypothesis.nodes], device=self.device)
+        return self.model.node_emotions(enc, labels, nodes, start)[0].exp().cpu().numpy()
+
+    def _transcript(self, recording: _Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
+        """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""
+        duration = samples_to_seconds(recording.num_samples, self.grid.sample_rate)
+        hypothesis = _joined([part.hypotheses[0] for part in parts])
+        posteriors = frames = None
+        if parts[0].posteriors is not None:
+            weights = [max(1, part.hypotheses[0].num_frames) for part in parts]
+            posteriors = np.average([part.posteriors for part in parts], axis=0, weights=weights).astype(np.float32)
+        if parts[0].frames is not None:
+            frames = np.concatenate([part.frames for part in parts])
         words = self._words(hypothesis, frames, duration)
         return EmotionTranscript(
             text=" ".join(word.word for word in words),
@@ -249,25 +319,27 @@ class EmotionTranscriber:
             timeline=None if frames is None else self._timeline(frames, duration),
             frame_posteriors=frames,
             duration=duration,
+            nbest=self._alternatives(parts),
+            remark=_remark(recording, loudest, self.grid.sample_rate),
         )
 
-    def _utterance_posteriors(self, enc: EncoderStates, labels: Tensor) -> np.ndarray | None:
-        """(E,) probabilities; None without an utterance head."""
-        if self.model.utterance_head is None:
-            return None
-        num_labels = torch.tensor([labels.size(1)], device=self.device)
-        return self.model.classify(enc, labels, num_labels)[0].softmax(dim=-1).cpu().numpy()
+    def _alternatives(self, parts: Sequence[_Part]) -> tuple[Alternative, ...]:
+        if self.config.nbest == 1 or len(parts) > 1:
+            return ()
+        return tuple(
+            Alternative(
+                self._text(hypothesis), hypothesis.score if hypothesis.total_score is None else hypothesis.total_score
+            )
+            for hypothesis in parts[0].hypotheses
+        )
 
-    def _frame_posteriors(self, enc: EncoderStates, labels: Tensor, hypothesis: Hypothesis) -> np.ndarray | None:
-        """(T, E) probabilities of each frame; None without an emotion lattice."""
-        if self.model.emotion_joint is None:
-            return None
-        if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
-            return self.model.expected_emotions(enc, labels)[0].cpu().numpy()
-        nodes = torch.tensor([hypothesis.nodes], device=self.device)
-        return self.model.node_emotions(enc, labels, nodes)[0].exp().cpu().numpy()
+    def _text(self, hypothesis: Hypothesis) -> str:
+        tokens = [self.model.tokens[index] for index in hypothesis.tokens]
+        return " ".join(word.word for word in group_words(tokens, hypothesis.token_frames))
 
     def _timeline(self, frames: np.ndarray, duration: float) -> EmotionTimeline:
+        if duration == 0:
+            return EmotionTimeline(0.0, (), self.emotions.neutral)
         labels = [self.emotions.names[index] for index in self.config.of_timeline.labels(frames)]
         return EmotionTimeline.from_frames(labels, self.grid, duration, self.emotions.neutral)
 
@@ -288,3 +360,35 @@ class EmotionTranscriber:
                 )
             )
         return tuple(words)
+
+
+def _of_samples(samples: np.ndarray) -> _Recording:
+    return _Recording(len(samples), lambda start, end: samples[start:end])
+
+
+def _joined(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
+    """One hypothesis of those of consecutive windows."""
+    if len(hypotheses) == 1:
+        return hypotheses[0]
+    tokens: list[int] = []
+    token_frames: list[int] = []
+    nodes: list[int] = []
+    for hypothesis in hypotheses:
+        token_frames += [len(nodes) + frame for frame in hypothesis.token_frames]
+        nodes += [len(tokens) + node for node in hypothesis.nodes]
+        tokens += hypothesis.tokens
+    return Hypothesis(
+        tuple(tokens),
+        tuple(token_frames),
+        tuple(nodes),
+        sum(hypothesis.score for hypothesis in hypotheses),
+        tuple(score for hypothesis in hypotheses for score in hypothesis.token_scores),
+    )
+
+
+def _remark(recording: _Recording, loudest: float, sample_rate: int) -> str | None:
+    if recording.num_samples == 0:
+        return "empty"
+    if loudest <= SILENCE:
+        return "silent"
+    return "short" if samples_to_seconds(recording.num_samples, sample_rate) < SHORTEST_SECONDS else None

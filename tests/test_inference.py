@@ -1,11 +1,14 @@
 import numpy as np
 import pytest
+import soundfile
 import torch
 import yaml
 
+from espnet_ent.data.audio import read_audio
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.plugin.builder import build_model
+from espnet_ent.transducer.states import EncoderStates
 from tests.plugin.tiny import tiny_config
 
 
@@ -125,7 +128,7 @@ def test_telephone_speech_is_transcribed_with_a_warning(transcriber, tmp_path, c
 
 @pytest.mark.parametrize(
     "samples",
-    [np.zeros(8000, np.int16), np.zeros((8000, 2), np.float32), np.zeros(0, np.float32), np.full(800, np.nan)],
+    [np.zeros(8000, np.int16), np.zeros((8000, 2), np.float32), np.full(800, np.nan)],
 )
 def test_samples_of_another_kind_are_refused(transcriber, samples):
     with pytest.raises(AudioError):
@@ -182,3 +185,120 @@ def test_the_package_gives_the_transcriber_lazily():
     assert espnet_ent.EmotionTranscriber is EmotionTranscriber
     with pytest.raises(AttributeError, match="nothing_such"):
         _ = espnet_ent.nothing_such
+
+
+def test_what_holds_no_speech_gives_an_explicit_empty_transcript(transcriber):
+    names = transcriber.emotions.names
+    given = {"empty": np.zeros(0, np.float32), "silent": np.full(16000, 5e-5, np.float32)}
+    for remark, samples in given.items():
+        transcript = transcriber.transcribe(samples)
+        assert (transcript.text, transcript.words, transcript.remark) == ("", (), remark)
+        assert transcript.duration == len(samples) / 16000
+        assert transcript.emotion in names
+        assert transcript.timeline.duration == transcript.duration
+    assert transcriber.transcribe(noise(1000)).remark == "short"
+    assert transcriber.transcribe(noise(16000)).remark is None
+
+
+def test_silence_in_a_batch_does_not_change_the_others(transcriber):
+    speech = noise(30000, seed=2)
+    alone = transcriber.transcribe(speech)
+    _, together, _ = transcriber.transcribe_batch([np.zeros(4000, np.float32), speech, np.zeros(0, np.float32)])
+    assert together.text == alone.text
+    np.testing.assert_allclose(together.frame_posteriors, alone.frame_posteriors, atol=1e-6)
+
+
+class LocalEncoder(torch.nn.Module):
+    """In place of an encoder: a frame depends on its own samples alone."""
+
+    def __init__(self, grid, size):
+        super().__init__()
+        self.grid = grid
+        torch.manual_seed(0)
+        self.weights = 20 * torch.randn(grid.samples_per_frame, size)
+
+    def forward(self, speech, lengths):
+        frames = speech[:, : speech.size(1) // self.grid.samples_per_frame * self.grid.samples_per_frame]
+        h = torch.tanh(frames.unflatten(1, (-1, self.grid.samples_per_frame)) @ self.weights)
+        return EncoderStates(h, h, torch.full_like(lengths, h.size(1)))
+
+
+@pytest.mark.parametrize("emotion_path", ["best", "lattice"])
+def test_windows_of_a_long_recording_give_what_the_whole_gives(experiment, monkeypatch, emotion_path):
+    """With an encoder that has no context, for the text, its alignment and the emotions of the best path."""
+    speech = noise(640 * 170, seed=4)
+    found = []
+    for window_seconds in (60.0, 1.0):
+        config = InferenceConfig(window_seconds=window_seconds, emotion_path=emotion_path)
+        transcriber = EmotionTranscriber.from_pretrained(experiment, config=config)
+        monkeypatch.setattr(transcriber.model, "encoder", LocalEncoder(transcriber.grid, 16))
+        found.append(transcriber.transcribe(speech))
+    whole, windows = found
+    assert len(whole.words) > 1
+    assert windows.text == whole.text
+    assert windows.words[-1].end == pytest.approx(whole.words[-1].end)
+    assert windows.frame_posteriors.shape == whole.frame_posteriors.shape
+    # The lattices of windows end at their edges.
+    tolerance = 1e-5 if emotion_path == "best" else 0.2
+    np.testing.assert_allclose(windows.frame_posteriors, whole.frame_posteriors, atol=tolerance)
+    assert [w.confidence for w in windows.words] == pytest.approx([w.confidence for w in whole.words], abs=1e-5)
+
+
+def test_long_file_is_read_window_by_window(experiment, tmp_path, monkeypatch):
+    import espnet_ent.inference as module
+
+    speech = noise(16000 * 7, seed=4)
+    soundfile.write(tmp_path / "long.wav", speech, 16000, subtype="FLOAT")
+    config = InferenceConfig(window_seconds=2.0, context_seconds=0.5)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, config=config)
+    expected = transcriber.transcribe(speech)
+    lengths = []
+
+    def recording_read(*args, **kwargs):
+        samples = read_audio(*args, **kwargs)
+        lengths.append(len(samples))
+        return samples
+
+    monkeypatch.setattr(module, "read_audio", recording_read)
+    transcript = transcriber(tmp_path / "long.wav")
+    assert len(lengths) == 4
+    assert max(lengths) <= 16000 * 3
+    assert transcript.text == expected.text
+    np.testing.assert_allclose(transcript.frame_posteriors, expected.frame_posteriors, atol=1e-6)
+    assert transcript.duration == 7.0
+
+
+def test_beam_search_tells_several_texts_and_the_emotions_of_the_best(experiment):
+    config = InferenceConfig(beam_size=4, nbest=3)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, config=config)
+    transcript = transcriber.transcribe(noise(16000, seed=2))
+    assert len(transcript.nbest) == 3
+    assert transcript.nbest[0].text == transcript.text
+    assert transcript.frame_posteriors.shape[1] == 4
+    greedy = EmotionTranscriber.from_pretrained(experiment).transcribe(noise(16000, seed=2))
+    assert greedy.nbest == ()
+    assert greedy.frame_posteriors.shape == transcript.frame_posteriors.shape
+
+
+class Spelling:
+    """A language model that wants A after everything."""
+
+    def score(self, prefixes, states):
+        scores = torch.full((len(prefixes), 7), -20.0)
+        scores[:, 3] = -1e-6
+        return scores, [None] * len(prefixes)
+
+
+def test_language_model_takes_part_in_a_beam_search(experiment):
+    config = InferenceConfig(beam_size=4, lm_weight=2.0)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, config=config, lm=Spelling())
+    assert set(transcriber.transcribe(noise(16000, seed=2)).text) <= {"A"}
+    with pytest.raises(ConfigError, match="a language model needs a beam search"):
+        EmotionTranscriber.from_pretrained(experiment, lm=Spelling())
+
+
+def test_time_is_told_by_part(experiment):
+    transcriber = EmotionTranscriber.from_pretrained(experiment)
+    transcriber.transcribe(noise(16000))
+    assert set(transcriber.seconds) == {"reading", "encoding", "search", "emotions"}
+    assert all(seconds >= 0 for seconds in transcriber.seconds.values())

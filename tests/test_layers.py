@@ -9,11 +9,11 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "espnet_ent"
 
 LAYERS = (
-    ("labels", "frames", "timeline", "errors"),
+    ("labels", "frames", "timeline", "errors", "windows"),
     ("corpora", "data", "metrics", "export", "jobs"),
     ("encoders", "transducer", "emotion", "losses", "search", "collate"),
     ("plugin",),
-    ("bin", "inference", "decoding", "report", "doctor"),
+    ("bin", "inference", "inference_config", "decoding", "report", "doctor"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_STDLIB_AND_NUMPY = LAYERS[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from espnet_ent.bin.command import Parser, run
@@ -17,13 +16,20 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
     parser.add_argument("--config", help="YAML file with options of decoding")
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
+    parser.add_argument("--beam_size", type=int, help="1: greedy search; more: beam search; overrides --config")
+    parser.add_argument("--nbest", type=int, help="hypotheses to write, at most --beam_size")
+    parser.add_argument("--lm_exp", help="output directory of a language model's training, for a beam search")
+    parser.add_argument("--inference_lm", default="valid.loss.ave.pth", help="checkpoint in --lm_exp")
+    parser.add_argument("--lm_weight", type=float, help="weight of the language model; overrides --config")
     parser.add_argument("--emotion_path", help="best | lattice: how frames get their emotions; overrides --config")
     parser.add_argument("--smoothing", help="none | median | min_duration | viterbi; overrides --config")
     parser.add_argument("--smoothing_frames", type=int, help="width of the median filter, or shortest segment")
     parser.add_argument("--self_loop", type=float, help="viterbi: probability that an emotion stays for a frame more")
+    parser.add_argument("--window_seconds", type=float, help="longer recordings are decoded window by window")
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
+    parser.add_argument("--num_workers", type=int, default=1, help="threads that read audio ahead, with one process")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
 
@@ -32,32 +38,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
     import dataclasses
-    import time
 
-    from tqdm import tqdm
-
-    from espnet_ent.decoding import decode_data_dir
+    from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
+    from espnet_ent.report.terminal import decoding_progress
 
-    start = time.monotonic()
     config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
-    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(InferenceConfig)}
+    given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(InferenceConfig)}
     config = dataclasses.replace(config, **{key: value for key, value in given.items() if value is not None})
-    count = decode_data_dir(
-        args.data,
-        args.exp,
-        args.inference_ent_model,
-        args.out,
-        config,
+    options = DecodingOptions(
         nj=args.nj,
+        num_workers=args.num_workers,
         device=args.device,
         batch_size=args.batch_size,
-        progress=lambda done: tqdm(done, desc="decoding", unit="utt", disable=not sys.stderr.isatty()),
+        lm=(args.lm_exp, args.inference_lm) if args.lm_exp else None,
     )
-    if count is None:
-        print(f"{args.out}: decoded already")
-    else:
-        print(f"{args.out}: {count} utterances decoded in {time.monotonic() - start:.1f} s")
+    found = decode_data_dir(args.data, args.exp, args.inference_ent_model, args.out, config, options, decoding_progress)
+    print(f"{args.out}: {'decoded already' if found is None else found}")
 
 
 if __name__ == "__main__":

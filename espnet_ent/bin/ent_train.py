@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from espnet_ent.bin.command import run
@@ -16,18 +16,24 @@ _NEEDED_LATER = ("config.yaml", "*.ave*.pth", "train/*", "valid/*")
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a run that finished before with the same options and data is left alone."""
-    argv = list(sys.argv[1:] if argv is None else argv)
+    from espnet_ent.plugin.compat import quiet_imports
+
+    def train(argv: list[str]) -> None:
+        with quiet_imports():
+            from espnet_ent.plugin.task import ENTTask
+        ENTTask.main(cmd=argv)
+
+    train_once(list(sys.argv[1:] if argv is None else argv), train)
+
+
+def train_once(argv: list[str], train: Callable[[list[str]], None]) -> None:
+    """Train, unless the run finished before with the same options and data."""
     output_dir = _output_dir(argv)
     made_from = {"command": argv, "files": digest_files(_files(argv))}
     if output_dir is not None and is_made_from(output_dir, made_from):
         print(f"{output_dir}: is there already")
         return
-
-    from espnet_ent.plugin.compat import quiet_imports
-
-    with quiet_imports():
-        from espnet_ent.plugin.task import ENTTask
-    ENTTask.main(cmd=argv)
+    train(argv)
     if output_dir is not None:
         needed = [path for pattern in _NEEDED_LATER for path in output_dir.glob(pattern)]
         write_provenance(output_dir, made_from, needed)

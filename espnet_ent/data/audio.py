@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from espnet_ent.errors import AudioError
+from espnet_ent.errors import AudioError, EmptyAudioError
 from espnet_ent.frames import samples_to_seconds, seconds_to_samples
 
 MISSING_AUDIO = "check the copy of the corpus, or rerun the stage that made the file"
@@ -131,7 +131,7 @@ def _open(source: str) -> soundfile.SoundFile:
         raise AudioError("not an audio file", where=source, got=error.error_string) from None
     if opened.frames == 0:
         opened.close()
-        raise AudioError("audio is empty", where=source)
+        raise EmptyAudioError("audio is empty", where=source)
     return opened
 
 
@@ -139,7 +139,7 @@ def _check_wav(file: io.BufferedReader, source: str) -> None:
     """Refuse a wav file that is shorter than its header says: libsndfile reads it without an error."""
     header = file.read(12)
     if len(header) == 0:
-        raise AudioError("audio file has no content", where=source)
+        raise EmptyAudioError("audio file has no content", where=source)
     if header[:4] != b"RIFF" or header[8:12] != b"WAVE":
         return
     size = file.seek(0, io.SEEK_END)

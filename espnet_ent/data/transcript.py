@@ -30,6 +30,14 @@ class Word:
     emotion_probability: float | None = None
 
 
+@dataclass(frozen=True)
+class Alternative:
+    """One of the n best texts of a recording, with its score (natural logarithm; see ``Hypothesis.total_score``)."""
+
+    text: str
+    score: float
+
+
 @dataclass(frozen=True, eq=False)
 class EmotionTranscript:
     """Transcript, utterance emotion and emotion timeline of one recording; None what a model does not tell.
@@ -42,6 +50,8 @@ class EmotionTranscript:
         timeline: Emotion at every instant.
         frame_posteriors: float32 (T, E), probability of each emotion in each encoder frame.
         duration: Length of the recording in seconds.
+        nbest: The best texts, best first, where more than one was asked for.
+        remark: Why nothing was searched (``empty``, ``silent``), or ``short`` where silence was added; None otherwise.
     """
 
     text: str
@@ -51,3 +61,5 @@ class EmotionTranscript:
     timeline: EmotionTimeline | None
     frame_posteriors: np.ndarray | None
     duration: float
+    nbest: tuple[Alternative, ...] = ()
+    remark: str | None = None

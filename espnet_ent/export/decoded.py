@@ -4,7 +4,8 @@
 ``word_times`` (utterance, start, end, word) · ``word_emotions`` (utterance, start, end, word, confidence, emotion,
 its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
 matrices, frames x emotions) · ``emotion_list``. A model without an utterance head or an emotion lattice gives no such
-files.
+files. Where several hypotheses were asked for, ``<n>best_recog/text`` and ``score`` hold the n-th, as in ESPnet;
+``remarks`` (utterance, ``empty | silent | short``) exists where there are such utterances.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def write_decoded(
         if _SCP not in lines:
             (root / _ARK).unlink()
         for name, content in lines.items():
+            (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
         emotions.write(root / "emotion_list")
         write_provenance(root, made_from)
@@ -64,6 +66,11 @@ def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, li
     yield "text", [f"{utt_id} {transcript.text}".rstrip()]
     yield "utt2duration", [f"{utt_id} {transcript.duration:.6f}"]
     yield "word_times", [f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}" for word in transcript.words]
+    if transcript.remark is not None:
+        yield "remarks", [f"{utt_id} {transcript.remark}"]
+    for number, alternative in enumerate(transcript.nbest, 1):
+        yield f"{number}best_recog/text", [f"{utt_id} {alternative.text}".rstrip()]
+        yield f"{number}best_recog/score", [f"{utt_id} {alternative.score:.6f}"]
     if transcript.emotion is not None and transcript.posteriors is not None:
         yield "utt2emo", [f"{utt_id} {transcript.emotion}"]
         yield "utt2emo_posteriors", [f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"]

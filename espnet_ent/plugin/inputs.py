@@ -47,6 +47,16 @@ def check_inputs(args: argparse.Namespace, required: Sequence[str], optional: Se
                 _check_sample_rate(path, tables[path], args.fs)
 
 
+def check_texts(args: argparse.Namespace) -> None:
+    """Check training and validation data that are text alone; arguments and errors as :func:`check_inputs`."""
+    for phase in ("train", "valid"):
+        entries = getattr(args, f"{phase}_data_path_and_name_and_type")
+        _check_names(phase, [name for _, name, _ in entries], ("text",), ())
+        tables = {path: _read(path, "rerun stage 1, or give another --lm_train_text") for path, _, _ in entries}
+        shapes = {path: _read(path, "rerun stage 6 (statistics)") for path in getattr(args, f"{phase}_shape_file")}
+        _check_same_utterances(tables, shapes)
+
+
 def _check_names(phase: str, names: list[str], required: Sequence[str], optional: Sequence[str] | None) -> None:
     option = f"--{phase}_data_path_and_name_and_type"
     missing = [name for name in required if name not in names]

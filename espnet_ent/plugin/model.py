@@ -25,6 +25,7 @@ from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignm
 from espnet_ent.plugin.encoders import FeatureEncoder
 from espnet_ent.search.expectation import expected_emotions
 from espnet_ent.transducer.factorized import FactorizedTransducer
+from espnet_ent.transducer.prediction import PredictionStart
 from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates, PredictionStates
 
@@ -268,42 +269,49 @@ class ESPnetENTModel(AbsESPnetModel):
         feats, lengths = self.encoder.features(speech, speech_lengths)
         return {"feats": feats, "feats_lengths": lengths}
 
-    def classify(self, enc: EncoderStates, labels: Tensor, label_lengths: Tensor) -> Tensor:
+    def classify(
+        self, enc: EncoderStates, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None
+    ) -> Tensor:
         """Utterance emotion logits (B, E) given a text, e.g. the decoded one.
 
         Args:
             enc: Encoder states of B utterances.
             labels: (B, U), padded with any label.
             label_lengths: (B,).
+            start: Where the prediction networks go on; None: at the beginning.
         """
-        states = self.transducer.predict(labels, label_lengths)
+        states = self.transducer.predict(labels, label_lengths, start)
         h, g = self.transducer.emotion_inputs(enc, states)
         return self.utterance_head(h, enc.lengths, g, label_lengths + 1)
 
-    def node_emotions(self, enc: EncoderStates, labels: Tensor, nodes: Tensor) -> Tensor:
+    def node_emotions(
+        self, enc: EncoderStates, labels: Tensor, nodes: Tensor, start: PredictionStart | None = None
+    ) -> Tensor:
         """Emotion log-probabilities (B, T, E) along one path through the lattice.
 
         Args:
             enc: Encoder states of B utterances.
             labels: (B, U), padded with any label.
             nodes: (B, T), the number of labels emitted before each frame's blank.
+            start: Where the prediction networks go on; None: at the beginning.
         """
         label_lengths = labels.new_full((labels.size(0),), labels.size(1))
-        h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths))
+        h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths, start))
         terms = self.emotion_joint.terms(_of_lattice(enc, h), g)
         utterances = torch.arange(len(nodes), device=nodes.device).unsqueeze(1).expand_as(nodes)
         frames = torch.arange(nodes.size(1), device=nodes.device).expand_as(nodes)
         return terms.node_logits(utterances, frames, nodes).log_softmax(dim=-1)
 
-    def expected_emotions(self, enc: EncoderStates, labels: Tensor) -> Tensor:
+    def expected_emotions(self, enc: EncoderStates, labels: Tensor, start: PredictionStart | None = None) -> Tensor:
         """Emotion probabilities (B, T, E) of frames, expected over all alignments of a text; without gradients.
 
         Args:
             enc: Encoder states of B utterances.
             labels: (B, U), of the same length in all utterances.
+            start: Where the prediction networks go on; None: at the beginning.
         """
         label_lengths = labels.new_full((labels.size(0),), labels.size(1))
-        states = self.transducer.predict(labels, label_lengths)
+        states = self.transducer.predict(labels, label_lengths, start)
         posteriors = transducer_alignments(self.transducer.joint_terms(enc, states), labels, enc.lengths, label_lengths)
         h, g = self.transducer.emotion_inputs(enc, states)
         terms = self.emotion_joint.terms(_of_lattice(enc, h), g)

@@ -24,6 +24,8 @@ _OPTIONS = (
     "freeze_param",
     "grad_clip",
     "init_param",
+    "lm",
+    "lm_conf",
     "model_conf",
     "optim",
     "optim_conf",
@@ -70,9 +72,10 @@ def _describe(args: argparse.Namespace) -> dict[str, object]:
     """Digests of the tables of each set, with what the dump says of its audio; tokens, emotions and options."""
     described: dict[str, object] = {
         "tokens": TokenList.from_config(args.token_list).tokens,
-        "emotions": EmotionInventory.from_config(args.emotion_list).to_lines(),
-        "options": {name: getattr(args, name) for name in _OPTIONS},
+        "options": {name: getattr(args, name) for name in _OPTIONS if hasattr(args, name)},
     }
+    if hasattr(args, "emotion_list"):
+        described["emotions"] = EmotionInventory.from_config(args.emotion_list).to_lines()
     for phase in ("train", "valid"):
         files = {Path(path) for path, _, _ in getattr(args, f"{phase}_data_path_and_name_and_type")}
         described[phase] = digest_files(files | {file.parent / PROVENANCE for file in files})

@@ -24,6 +24,7 @@ from espnet_ent.search.greedy import SearchableTransducer
 from espnet_ent.search.hypothesis import Hypothesis
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.masks import BLANK
+from espnet_ent.transducer.prediction import PredictionStart
 from espnet_ent.transducer.states import EncoderStates
 
 Labels = tuple[int, ...]
@@ -123,6 +124,7 @@ def beam_search(
     config: BeamConfig | None = None,
     steps: SearchSteps | None = None,
     lm: LabelScorer | None = None,
+    start: PredictionStart | None = None,
 ) -> list[list[Hypothesis]]:
     """The most probable label sequences of each utterance, best first.
 
@@ -134,6 +136,7 @@ def beam_search(
         config: Options.
         steps: Those of this transducer, if there are some from an earlier search.
         lm: A language model for shallow fusion.
+        start: Where the prediction networks go on; None: at the beginning. The language model starts anew.
 
     Returns:
         For each utterance 1 to ``nbest`` hypotheses with their alignments; exactly one, empty, for one without frames.
@@ -143,7 +146,7 @@ def beam_search(
     beams = [_Beam(b, num_frames, config) for b, num_frames in enumerate(lengths)]
     steps = steps or SearchSteps(transducer)
     fusion = _Fusion(lm, config.lm_weight) if lm is not None and config.lm_weight > 0 else None
-    rows = _Rows(steps, len(beams), enc.h.device)
+    rows = _Rows(steps, start or steps.start(len(beams)), enc.h.device)
     if fusion is not None:
         fusion.follow([partial for beam in beams for partial in beam.partials])
     projected = [head.flatten(0, 1) for head in transducer.project_encoder(enc)]
@@ -206,9 +209,9 @@ class _Beam:
 class _Rows:
     """Prediction states of the hypotheses that are followed, one a row."""
 
-    def __init__(self, steps: SearchSteps, batch_size: int, device: torch.device) -> None:
+    def __init__(self, steps: SearchSteps, start: PredictionStart, device: torch.device) -> None:
         self.steps, self.device = steps, device
-        self.projected, self.recurrent = steps.start(batch_size)
+        self.projected, self.recurrent = steps(start.labels, start.state)
 
     def follow(self, partials: Sequence[_Partial]) -> None:
         """Give each hypothesis a row of its own, with all its labels in it."""

@@ -19,7 +19,7 @@ from espnet_ent.errors import ConfigError
 from espnet_ent.search.hypothesis import Hypothesis
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.masks import BLANK
-from espnet_ent.transducer.prediction import PredictionNetwork
+from espnet_ent.transducer.prediction import PredictionNetwork, PredictionStart
 from espnet_ent.transducer.states import EncoderStates
 
 _FRAMES_AT_ONCE = 8
@@ -42,6 +42,7 @@ def greedy_search(
     enc: EncoderStates,
     max_symbols_per_frame: int = 32,
     steps: SearchSteps | None = None,
+    start: PredictionStart | None = None,
 ) -> list[Hypothesis]:
     """The most probable label or blank at each node, from node (0, 0) on; of equal ones the first.
 
@@ -53,6 +54,7 @@ def greedy_search(
         enc: Encoder states (B, T, D) with lengths (B,).
         max_symbols_per_frame: Most labels of one frame, at least 1.
         steps: Those of this transducer, if there are some from an earlier search.
+        start: Where the prediction networks go on; None: at the beginning.
 
     Returns:
         B hypotheses; the frames of each are the encoder's valid frames.
@@ -63,7 +65,8 @@ def greedy_search(
     if max_symbols_per_frame < 1:
         raise ConfigError("max_symbols_per_frame out of range", expected=">= 1", got=max_symbols_per_frame)
     paths = [_Path(b, num_frames, max_symbols_per_frame) for b, num_frames in enumerate(enc.lengths.tolist())]
-    states = _Predictions(steps or SearchSteps(transducer), len(paths), enc.h.device)
+    steps = steps or SearchSteps(transducer)
+    states = _Predictions(steps, start or steps.start(len(paths)), enc.h.device)
     projected = transducer.project_encoder(enc)
     width = enc.h.size(1)
     rows = [head.flatten(0, 1) for head in projected]
@@ -133,10 +136,10 @@ class _Path:
 class _Predictions:
     """Projected prediction states of all utterances, one step for some of them at a time."""
 
-    def __init__(self, steps: SearchSteps, batch_size: int, device: torch.device) -> None:
+    def __init__(self, steps: SearchSteps, start: PredictionStart, device: torch.device) -> None:
         self.steps = steps
         self.device = device
-        self.projected, self.recurrent = steps.start(batch_size)
+        self.projected, self.recurrent = steps(start.labels, start.state)
 
     def of(self, utterances: list[int]) -> tuple[Tensor, ...]:
         """Projected states (len(utterances), 1, J) for each joint network."""

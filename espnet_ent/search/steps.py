@@ -8,13 +8,14 @@ Dimensions: B batch, J joint size.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from espnet_ent.transducer.masks import BLANK
-from espnet_ent.transducer.prediction import PredictionNetwork
+from espnet_ent.transducer.prediction import PredictionNetwork, PredictionStart
 from espnet_ent.transducer.products import product
 
 _MOST_LABELS_IN_A_TABLE = 256
@@ -42,11 +43,17 @@ class SearchSteps:
     def __init__(self, transducer: HasPredictors) -> None:
         self._networks = [_Network(*predictor) for predictor in transducer.predictors()]
 
-    def start(self, batch_size: int) -> tuple[tuple[Tensor, ...], SearchState]:
-        """Projected states (B, J) for each joint network, and the recurrent state, before any label."""
+    def start(self, batch_size: int) -> PredictionStart:
+        """Before any label."""
         zeros = tuple(values for network in self._networks for values in network.zeros(batch_size))
-        labels = torch.full((batch_size,), BLANK, device=zeros[0].device)
-        return self(labels, zeros)
+        return PredictionStart(torch.full((batch_size,), BLANK, device=zeros[0].device), zeros)
+
+    def after(self, start: PredictionStart, labels: Sequence[int]) -> PredictionStart:
+        """Where to go on after ``labels`` of the only sequence of ``start``."""
+        for label in labels:
+            _, state = self(start.labels, start.state)
+            start = PredictionStart(start.labels.new_full((1,), label), state)
+        return start
 
     @torch.no_grad()
     def __call__(self, labels: Tensor, state: SearchState) -> tuple[tuple[Tensor, ...], SearchState]:

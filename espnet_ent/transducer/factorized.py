@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.joint import JointNetwork
 from espnet_ent.transducer.masks import mask_labels
-from espnet_ent.transducer.prediction import PredictionNetwork, PredictionState
+from espnet_ent.transducer.prediction import PredictionNetwork, PredictionStart, PredictionState
 from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import EncoderStates, JointTerms, PredictionStates, StepStates
 
@@ -60,12 +60,12 @@ class FactorizedTransducer(nn.Module):
         """Size of the prediction states that :meth:`emotion_inputs` returns."""
         return self.blank_prediction.output_size
 
-    def predict(self, labels: Tensor, label_lengths: Tensor) -> PredictionStates:
-        """Prediction states of ``labels`` (B, U), of which ``label_lengths`` (B,) are valid."""
+    def predict(self, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None) -> PredictionStates:
+        """Prediction states of ``labels`` (B, U), of which ``label_lengths`` (B,) are valid, from ``start`` on."""
         labels = mask_labels(labels, label_lengths)
         return PredictionStates(
-            g=self.vocabulary_prediction(labels),
-            g_blank=self.blank_prediction(labels),
+            g=self.vocabulary_prediction(labels, None if start is None else start.part(1, of=2)),
+            g_blank=self.blank_prediction(labels, None if start is None else start.part(0, of=2)),
             lengths=label_lengths.to(labels.device) + 1,
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -10,6 +12,25 @@ from espnet_ent.transducer.masks import BLANK
 
 PredictionState = tuple[Tensor, ...]
 """Recurrent state: tensors (num_layers, B, hidden_size); two for an LSTM, one for a GRU."""
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionStart:
+    """Where a prediction network goes on in the middle of a label sequence.
+
+    Attributes:
+        labels: (B,) int64, the label emitted last; blank at the beginning.
+        state: Recurrent state before that label; of several networks one after the other.
+    """
+
+    labels: Tensor
+    state: PredictionState
+
+    def part(self, number: int, of: int) -> PredictionStart:
+        """That of one of several networks."""
+        size = len(self.state) // of
+        return PredictionStart(self.labels, self.state[number * size : (number + 1) * size])
+
 
 _CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
 _STATE_TENSORS = {"lstm": 2, "gru": 1}
@@ -60,18 +81,23 @@ class PredictionNetwork(nn.Module):
         )
         self.output = nn.Linear(hidden_size, output_size)
 
-    def forward(self, labels: Tensor) -> Tensor:
+    def forward(self, labels: Tensor, start: PredictionStart | None = None) -> Tensor:
         """States of whole label sequences.
 
         Args:
             labels: (B, U) int64. Beyond an utterance's length any label, or -1: later labels never change
                 earlier columns.
+            start: Where to go on; None: at the beginning.
 
         Returns:
-            (B, U + 1, P); column u has seen blank and the first u labels.
+            (B, U + 1, P); column u has seen blank, or what came before, and the first u labels.
         """
         inputs = nn.functional.pad(labels.clamp(min=0), (1, 0), value=BLANK)
-        hidden, _ = self.recurrent(self.dropout(self.embedding(inputs)))
+        state = None
+        if start is not None:
+            inputs[:, 0] = start.labels
+            state = start.state[0] if self._num_state_tensors == 1 else start.state
+        hidden, _ = self.recurrent(self.dropout(self.embedding(inputs)), state)
         return self.output(hidden)
 
     def initial_state(self, batch_size: int) -> PredictionState:

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from espnet_ent.transducer.joint import JointNetwork
 from espnet_ent.transducer.masks import mask_labels
-from espnet_ent.transducer.prediction import PredictionNetwork, PredictionState
+from espnet_ent.transducer.prediction import PredictionNetwork, PredictionStart, PredictionState
 from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import EncoderStates, JointTerms, PredictionStates, StepStates
 
@@ -51,9 +51,9 @@ class Transducer(nn.Module):
         """Size of the prediction states that :meth:`emotion_inputs` returns."""
         return self.prediction.output_size
 
-    def predict(self, labels: Tensor, label_lengths: Tensor) -> PredictionStates:
-        """Prediction states of ``labels`` (B, U), of which ``label_lengths`` (B,) are valid."""
-        g = self.prediction(mask_labels(labels, label_lengths))
+    def predict(self, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None) -> PredictionStates:
+        """Prediction states of ``labels`` (B, U), of which ``label_lengths`` (B,) are valid, from ``start`` on."""
+        g = self.prediction(mask_labels(labels, label_lengths), start)
         return PredictionStates(g, g, label_lengths.to(g.device) + 1)
 
     def joint_terms(self, enc: EncoderStates, states: PredictionStates) -> tuple[JointTerms, ...]:

@@ -29,6 +29,17 @@ class EncoderStates:
     lengths: Tensor
     h_local: Tensor | None = None
 
+    def cut(self, first: int, last: int | None) -> EncoderStates:
+        """Frames [first, last) of a single utterance; ``last`` None: up to the end."""
+        length = int(self.lengths[0])
+        frames = slice(first, length if last is None else min(last, length))
+        return EncoderStates(
+            h=self.h[:, frames],
+            h_emo=self.h_emo[:, frames],
+            lengths=torch.full_like(self.lengths, max(0, frames.stop - first)),
+            h_local=None if self.h_local is None else self.h_local[:, frames],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class PredictionStates:

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from espnet_ent.data.datadir import write_data_dir
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError, DataError
 from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin.language_model import build_language_model
 from tests.plugin.tiny import tiny_config
 
 RATE = 16000
@@ -115,7 +117,7 @@ def test_decoding_imports_no_task_and_prints_no_noise(experiment, data, tmp_path
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     report, modules = done.stdout.splitlines()
-    assert "3 utterances decoded" in report
+    assert re.search(r"3 utterances \(.*1 short\), 1 s of audio, decoded in .* RTF 0\.\d+ \(reading", report)
     assert modules == "[]"
 
 
@@ -144,3 +146,49 @@ def test_an_option_overrides_the_configuration_file(experiment, data, tmp_path):
     }
     assert longest["a"] <= longest["b"]
     assert (tmp_path / "a" / "made_from.json").read_text() != (tmp_path / "b" / "made_from.json").read_text()
+
+
+def test_threads_that_read_ahead_change_nothing(experiment, data, tmp_path):
+    decode(experiment, data, tmp_path / "none", "--num_workers", "0", "--batch_size", "1")
+    decode(experiment, data, tmp_path / "three", "--num_workers", "3", "--batch_size", "1")
+    assert digests(tmp_path / "none") == digests(tmp_path / "three")
+    with pytest.raises(ConfigError, match="num_workers out of range"):
+        decode(experiment, data, tmp_path / "out", "--num_workers", "-1")
+
+
+def test_utterances_without_speech_are_counted_and_not_dropped(experiment, data, tmp_path, capsys):
+    (tmp_path / "utt1.wav").write_bytes(b"")
+    soundfile.write(tmp_path / "utt2.wav", np.zeros(8000), RATE, subtype="PCM_16")
+    decode(experiment, data, tmp_path / "out")
+    assert (tmp_path / "out" / "text").read_text().splitlines()[:2] == ["utt1", "utt2"]
+    assert (tmp_path / "out" / "remarks").read_text() == "utt1 empty\nutt2 silent\nutt3 short\n"
+    assert len((tmp_path / "out" / "utt2emo").read_text().splitlines()) == 3
+    assert re.search(r"\(.*1 empty, 1 short, 1 silent\)", capsys.readouterr().out)
+
+
+def test_beam_search_writes_the_best_hypotheses_and_needs_as_many(experiment, data, tmp_path):
+    decode(experiment, data, tmp_path / "out", "--beam_size", "3", "--nbest", "2")
+    best = (tmp_path / "out" / "1best_recog" / "text").read_text()
+    assert best == (tmp_path / "out" / "text").read_text()
+    scores = (tmp_path / "out" / "2best_recog" / "score").read_text().splitlines()
+    assert [line.split()[0] for line in scores] == list(LENGTHS)
+    with pytest.raises(ConfigError, match="nbest out of range; expected 1 to beam_size"):
+        decode(experiment, data, tmp_path / "other", "--nbest", "2")
+
+
+@pytest.mark.parametrize("same_tokens", [True, False])
+def test_language_model_must_have_the_same_tokens(experiment, data, tmp_path, same_tokens):
+    tokens = tiny_config()["token_list"] if same_tokens else ["<blank>", "<unk>", "X", "<sos/eos>"]
+    config = {"token_list": tokens, "lm": "seq_rnn", "lm_conf": {"unit": 4, "nlayers": 1}}
+    (tmp_path / "lm").mkdir()
+    (tmp_path / "lm" / "config.yaml").write_text(yaml.safe_dump(config))
+    torch.save(build_language_model(config).state_dict(), tmp_path / "lm" / "valid.loss.ave.pth")
+    options = ("--beam_size", "3", "--lm_exp", str(tmp_path / "lm"), "--lm_weight", "3.0")
+    if not same_tokens:
+        with pytest.raises(ConfigError, match="the language model has another token list than the transducer"):
+            decode(experiment, data, tmp_path / "out", *options)
+        return
+    decode(experiment, data, tmp_path / "out", *options)
+    decode(experiment, data, tmp_path / "plain", "--beam_size", "3")
+    texts = [(tmp_path / name / "text").read_text() for name in ("out", "plain")]
+    assert texts[0] != texts[1]

@@ -10,7 +10,7 @@ import pytest
 
 _BIN = Path(__file__).parents[2] / "espnet_ent" / "bin"
 _COMMANDS = sorted(path.stem for path in _BIN.glob("ent_*.py"))
-_TRAINING = {"ent_train"}  # its options are ESPnet's
+_TRAINING = {"ent_train", "ent_lm_train"}  # its options are ESPnet's
 # One process for all: an import that one command does stays visible after it.
 _SCRIPT = """
 import contextlib, importlib, io, sys

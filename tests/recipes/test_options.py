@@ -69,7 +69,10 @@ def test_habitual_options_keep_their_names(workspace: Workspace) -> None:
         (["--feats_type", "fbank_pitch"], "--feats_type fbank_pitch: only raw is supported"),
         (["--feats_normalize", "x"], "--feats_normalize: expected global_mvn, utterance_mvn or none, got x"),
         (["--cleaner", "tacotron"], "--cleaner tacotron: text is normalised in data preparation; leave it none"),
-        (["--use_lm", "true"], "--use_lm true is not available yet; leave it false"),
+        (
+            ["--use_lm", "true", "--lm_init_predictor", "true"],
+            "--use_lm and --lm_init_predictor: one of them can be true",
+        ),
         (["--download_model", "a/b"], "--download_model is not available yet; leave it out"),
         (["--nj", "0"], "option --nj: expected 1 or more, got 0"),
         (["--stage", "5", "--stop_stage", "3"], "--stage 5 comes after --stop_stage 3: nothing to run"),

@@ -53,8 +53,9 @@ def test_stage_1_prepares_and_validates_all_sets(workspace: Workspace) -> None:
     assert [call[:2] for call in preparing] == [
         ["-m", "espnet_ent.bin.ent_make_mini"],
         *[["-m", "espnet_ent.bin.ent_prepare"]] * 3,
+        ["-m", "espnet_ent.bin.ent_mini_sentences"],
     ]
-    assert _options(preparing[0])["--seed"] == ["7"]
+    assert _options(preparing[0])["--seed"] == _options(preparing[-1])["--seed"] == ["7"]
     assert _options(preparing[1])["--fold"] == ["2"]
     assert validating[:2] == ["-m", "espnet_ent.bin.ent_validate"]
     assert {"data/train", "data/dev", "data/test", "data/zed_test"} <= set(validating)
@@ -133,6 +134,48 @@ def test_stages_6_to_9_are_logged_as_skipped(workspace: Workspace) -> None:
     assert "stages 6-8: language model skipped" in ended.stdout
     assert "stage 9: SSL feature cache skipped" in ended.stdout
     assert workspace.calls() == []
+
+
+_TEXTS = ("downloads/mini_sentences/text", "downloads/mini_sentences/dev_text", "data/token_list/char/tokens.txt")
+_NEW = "downloads/mini_sentences/text,text,text"
+
+
+def test_language_model_is_trained_on_its_text_and_used_in_decoding(workspace: Workspace) -> None:
+    _touch(workspace, *_TEXTS)
+    *_, statistics = _stage(workspace, 6, "--use_lm", "true", "--lm_args", "--max_epoch 2")
+    assert "espnet_ent.bin.ent_lm_train" in statistics
+    options = _options(statistics)
+    assert options["--train_data_path_and_name_and_type"] == [_NEW]
+    assert options["--config"] == ["conf/train_lm_mini.yaml"]
+    assert options["--output_dir"] == ["exp/lm_stats_char"]
+    _touch(workspace, "exp/lm_stats_char/made_from.json")
+    *_, training = _stage(workspace, 7, "--use_lm", "true")
+    assert _options(training)["--output_dir"] == ["exp/lm_train_lm_mini_char"]
+    assert _options(training)["--train_shape_file"] == ["exp/lm_stats_char/train/text_shape"]
+    _touch(workspace, "exp/lm_train_lm_mini_char/config.yaml")
+    *_, perplexity = _stage(workspace, 8, "--use_lm", "true")
+    assert _options(perplexity)["--text"] == ["data/test/text"]
+    _touch(workspace, "exp/ent_train_ent_mini_raw_char/config.yaml", "dump/raw/test/wav.scp")
+    given = ("--use_lm", "true", "--test_sets", "test", "--inference_config", "conf/decode_beam.yaml")
+    *_, decoding = _stage(workspace, 12, *given)
+    assert _options(decoding)["--lm_exp"] == ["exp/lm_train_lm_mini_char"]
+    assert "decode_beam_valid.loss.ave_lm_train_lm_mini_char" in _options(decoding)["--out"][0]
+
+
+def test_vocabulary_predictor_is_trained_on_text_and_starts_the_model(workspace: Workspace) -> None:
+    _touch(workspace, *_TEXTS)
+    _make_training_input(workspace)
+    given = ("--lm_init_predictor", "true", "--ent_config", "conf/train_fent_mini.yaml")
+    *_, statistics = _stage(workspace, 6, *given)
+    assert _options(statistics)["--lm"] == ["vocabulary_predictor"]
+    assert _options(statistics)["--ent_config"] == ["conf/train_fent_mini.yaml"]
+    predictor = "exp/predictor_train_lm_mini_char/valid.loss.ave.pth"
+    refused = workspace.run("mini", "--stage", "11", "--stop_stage", "11", *given)
+    assert "made_from.json is missing; next: rerun stage 10" in refused.stderr
+    _touch(workspace, "exp/ent_stats_raw_char/made_from.json", predictor)
+    *_, training = _stage(workspace, 11, *given)
+    assert _options(training)["--init_param"] == [f"{predictor}:transducer:transducer"]
+    assert _options(training)["--output_dir"] == ["exp/ent_train_fent_mini_raw_char_lm"]
 
 
 def test_stage_10_collects_statistics_through_the_job_runner(workspace: Workspace) -> None:

@@ -34,7 +34,8 @@ def test_steps_equal_whole_sequences(options, most_in_a_table, dtype, monkeypatc
     labels = torch.tensor([[3, 1, 6], [2, 2, 4], [5, 0, 1]])
     whole = [projection(network(labels)) for network, projection in transducer.parts]
     steps = SearchSteps(transducer)
-    projected, state = steps.start(3)
+    start = steps.start(3)
+    projected, state = steps(start.labels, start.state)
     for u in range(4):
         if u:
             projected, state = steps(labels[:, u - 1], state)

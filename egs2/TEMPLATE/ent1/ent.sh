@@ -19,6 +19,7 @@ help_message="Usage: $0 [--option value ...]
   --audio_format flac|wav|flac.ark|wav.ark --fs 16k
   --min_wav_duration 0.1 --max_wav_duration 20
   --token_type char|bpe --nbpe 100 --bpemode unigram --bpe_train_text FILE --nlsyms_txt FILE
+  --use_lm false --lm_config FILE --lm_args \"\" --lm_train_text FILE --lm_init_predictor false --inference_lm NAME
   --feats_type raw --feats_normalize global_mvn|utterance_mvn|none
   --ent_config FILE --ent_args \"\" --ent_tag NAME --ent_exp DIR --ent_stats_dir DIR
   --pretrained_model FILE --ignore_init_mismatch false
@@ -83,9 +84,13 @@ use_lm=false
 lm_config=
 lm_args=
 lm_exp=
+lm_stats_dir=
 lm_tag=
+lm_train_text=
+lm_dev_text=
+lm_test_text=
 inference_lm=
-lm_init_predictor=false
+lm_init_predictor=false # true: train FENT's vocabulary predictor on text alone, and start stage 11 from it
 # Model
 feats_type=raw
 feats_normalize=global_mvn
@@ -119,10 +124,10 @@ for option in nj inference_nj num_nodes; do
     [ "${!option}" -ge 1 ] || fail "option --${option}: expected 1 or more, got ${!option}"
 done
 [ "${feats_type}" = raw ] || fail "--feats_type ${feats_type}: only raw is supported"
-for option in lm_config lm_args lm_exp lm_tag inference_lm download_model hf_repo; do
+for option in download_model hf_repo; do
     [ -z "${!option}" ] || fail "--${option} is not available yet; leave it out"
 done
-for option in use_lm=false lm_init_predictor=false skip_packing=true skip_upload_hf=true; do
+for option in skip_packing=true skip_upload_hf=true; do
     name=${option%=*}
     [ "${!name}" = "${option#*=}" ] || fail "--${name} ${!name} is not available yet; leave it ${option#*=}"
 done
@@ -138,31 +143,12 @@ esac
 # Names and places that follow from the options
 . utils/functions.sh
 . utils/folds.sh
+. utils/language_model.sh
 check_runs
 place_run
 data_feats=${dumpdir}/raw
 trained_elsewhere=${ent_exp}
-case "${token_type}" in
-    char) token_dir=${datadir}/token_list/char token_tag=${feats_type}_char ;;
-    bpe) token_dir=${datadir}/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
-    *) fail "--token_type: expected char or bpe, got ${token_type}" ;;
-esac
-token_list=${token_dir}/tokens.txt
-emotion_list=${datadir}/emotion_list
-set_suffix=${speed_perturb_factors:+_sp}
-[ "${mixing}" = false ] || set_suffix+=_mix
-if [ -z "${ent_tag}" ]; then
-    config_name=$(basename "${ent_config:-default}" .yaml)
-    ent_tag=${config_name}_${token_tag}$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
-    ent_tag+=${set_suffix}
-    [ "${lattice_supervision}" = utterance ] || [ "${mixing}" = true ] || ent_tag+=_intervals
-fi
-: "${ent_exp:=${expdir}/ent_${ent_tag}}"
-: "${ent_stats_dir:=${statsdir}/ent_stats_${token_tag}${set_suffix}}"
-if [ -z "${inference_tag}" ]; then
-    inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
-    [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
-fi
+name_outputs
 source_train_set=${train_set}
 source_valid_set=${valid_set}
 [ "${eval_valid_set}" = false ] || test_sets="org/${valid_set} ${test_sets}"
@@ -265,7 +251,7 @@ if runs 5; then
 fi
 
 if runs 6 || runs 7 || runs 8; then
-    log "stages 6-8: language model skipped (--use_lm false)"
+    lm_stages
 fi
 
 if runs 9; then
@@ -305,6 +291,7 @@ if runs 12; then
     decode_options=(--exp "${ent_exp}" --nj "${inference_nj}")
     [ -z "${inference_config}" ] || decode_options+=(--config "${inference_config}")
     [ "${gpu_inference}" = false ] || decode_options+=(--device cuda)
+    lm_decode_options
     list_checkpoints
     for checkpoint in "${checkpoints[@]}"; do
         for name in ${test_sets}; do

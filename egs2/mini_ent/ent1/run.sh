@@ -11,4 +11,7 @@ cd "$(dirname "$0")"
     --token_type char \
     --ent_config conf/train_ent_mini.yaml \
     --inference_config conf/decode_greedy.yaml \
+    --lm_config conf/train_lm_mini.yaml \
+    --lm_train_text downloads/mini_sentences/text \
+    --lm_dev_text downloads/mini_sentences/dev_text \
     "$@"

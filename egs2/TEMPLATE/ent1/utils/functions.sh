@@ -7,6 +7,35 @@ is_tests_only() {
     [ "${skip_train}" = true ] && [ -n "${trained_elsewhere}" ]
 }
 
+# name_outputs: names and places of tokens, experiment and decodings, as far as they are not given.
+name_outputs() {
+    local config_name
+    case "${token_type}" in
+        char) token_dir=${datadir}/token_list/char token_tag=${feats_type}_char ;;
+        bpe) token_dir=${datadir}/token_list/bpe_${bpemode}${nbpe} token_tag=${feats_type}_bpe${nbpe} ;;
+        *) fail "--token_type: expected char or bpe, got ${token_type}" ;;
+    esac
+    token_list=${token_dir}/tokens.txt
+    emotion_list=${datadir}/emotion_list
+    set_suffix=${speed_perturb_factors:+_sp}
+    [ "${mixing}" = false ] || set_suffix+=_mix
+    if [ -z "${ent_tag}" ]; then
+        config_name=$(basename "${ent_config:-default}" .yaml)
+        ent_tag=${config_name}_${token_tag}$(printf '%s' "${ent_args}" | tr -cs 'A-Za-z0-9.=' '_')
+        ent_tag+=${set_suffix}
+        [ "${lattice_supervision}" = utterance ] || [ "${mixing}" = true ] || ent_tag+=_intervals
+        [ "${lm_init_predictor}" = false ] || ent_tag+=_lm
+    fi
+    : "${ent_exp:=${expdir}/ent_${ent_tag}}"
+    : "${ent_stats_dir:=${statsdir}/ent_stats_${token_tag}${set_suffix}}"
+    place_lm
+    if [ -z "${inference_tag}" ]; then
+        inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
+        [ "${use_lm}" = false ] || inference_tag+=_lm_${lm_tag}
+        [ -z "${inference_args}" ] || inference_tag+=$(printf '%s' "${inference_args}" | tr -cs 'A-Za-z0-9.=' '_')
+    fi
+}
+
 # runs N: whether stage N is asked for.
 runs() {
     local skipped=" ${skip_stages} "
@@ -105,9 +134,13 @@ training_options() {
     if [ -n "${ent_speech_fold_length}" ]; then
         train_args+=(--fold_length "${ent_speech_fold_length}" --fold_length "${ent_text_fold_length:-150}")
     fi
-    if [ -n "${pretrained_model}" ]; then
-        train_args+=(--init_param "${pretrained_model}" --ignore_init_mismatch "${ignore_init_mismatch}")
+    local start=()
+    [ -z "${pretrained_model}" ] || start+=("${pretrained_model}")
+    if [ "${lm_init_predictor}" = true ]; then
+        needs "${lm_exp}/${inference_lm}" 7
+        start+=("${lm_exp}/${inference_lm}:transducer:transducer")
     fi
+    [ "${#start[@]}" -eq 0 ] || train_args+=(--init_param "${start[@]}" --ignore_init_mismatch "${ignore_init_mismatch}")
     [ -z "${seeds}" ] || train_args+=(--seed "${seeds}")
     [ "${protocol}" = honest ] || train_args+=(--keep_all_epochs true)
 }

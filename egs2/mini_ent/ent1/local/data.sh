@@ -27,3 +27,5 @@ for part in dev test; do
     "${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_prepare --corpus zed --root "${corpus_dir}/ZED_mini_${part}" \
         --out "${datadir}" --set_name "zed_${part}"
 done
+"${ENT_PYTHON:-python}" -m espnet_ent.bin.ent_mini_sentences --out "${corpus_dir}_sentences" --seed "${seed}" \
+    --per_class "${per_class}" --zed_per_speaker "${zed_per_speaker}"

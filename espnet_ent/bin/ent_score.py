@@ -1,4 +1,4 @@
-"""Score a decoded set: WER, CER, WA, UA, F1, EDER, and trivial baselines (stage 13)."""
+"""Score a decoded set: WER, CER, WA, UA, F1, EDER, words in time, and trivial baselines (stage 13)."""
 
 from __future__ import annotations
 

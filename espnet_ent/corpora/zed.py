@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from espnet_ent.corpora.ctm import read_ctm, with_word_times
 from espnet_ent.corpora.reading import CorpusReading, CorpusUtterance, check_audio
 from espnet_ent.data.text import normalize_text
 from espnet_ent.data.utterance import Utterance
@@ -16,6 +17,8 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.timeline import EmotionSegment, EmotionTimeline
 
 SAMPLE_RATE = 16000
+WORDS_CTM = "words.ctm"
+"""Times of words, which ZED itself does not have: read where somebody has put them beside ``ZED.json``."""
 _FOLDER = "datafolder"
 _KEYS = {"wav": str, "emotion": list, "transcription": str}
 
@@ -25,7 +28,8 @@ def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") 
 
     Any number of emotion intervals; what ends after the audio is cut off there. The utterance's emotion is the one
     with the most time, neutral where there is none. The speaker is the folder of the wav file below ``datafolder``,
-    or the identifier up to its last ``_`` where there is no such folder.
+    or the identifier up to its last ``_`` where there is no such folder. Where there is ``words.ctm``, utterances have
+    times of words.
 
     Args:
         root: Directory that holds ``ZED.json``.
@@ -33,7 +37,7 @@ def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") 
         tags: What becomes of bracketed tags in transcripts: ``strip`` or ``keep``.
 
     Raises:
-        DataError: If ``ZED.json`` is missing or an entry is not as it should be.
+        DataError: If ``ZED.json`` is missing or an entry is not as it should be, or ``words.ctm`` does not fit.
         LabelError: If an emotion is not in the inventory.
         AudioError: If an audio file is missing, truncated, empty or not at 16 kHz.
     """
@@ -47,11 +51,21 @@ def read_zed(root: str | Path, emotions: EmotionInventory, tags: str = "strip") 
         raise DataError("not JSON", where=path, got=error) from None
     if not isinstance(entries, dict) or not entries:
         raise DataError("no utterances", where=path, expected="a mapping from identifiers to entries")
-    used = [
-        CorpusUtterance(_read_entry(root, utt_id, entries[utt_id], emotions, tags), 1, utt_id)
-        for utt_id in sorted(entries)
+    utterances = [_read_entry(root, utt_id, entries[utt_id], emotions, tags) for utt_id in sorted(entries)]
+    if (root / WORDS_CTM).is_file():
+        utterances = _with_words(root / WORDS_CTM, utterances, tags)
+    return CorpusReading(tuple(CorpusUtterance(utterance, 1, utterance.utt_id) for utterance in utterances), ())
+
+
+def _with_words(path: Path, utterances: Sequence[Utterance], tags: str) -> list[Utterance]:
+    words = read_ctm(path)
+    unknown = sorted(words.keys() - {utterance.utt_id for utterance in utterances})
+    if unknown:
+        raise DataError("utterance is not in ZED.json", where=path, got=unknown[0])
+    return [
+        with_word_times(utterance, words, samples_to_seconds(utterance.num_samples or 0, SAMPLE_RATE), tags, path)
+        for utterance in utterances
     ]
-    return CorpusReading(tuple(used), ())
 
 
 def _read_entry(root: Path, utt_id: str, entry: Mapping[str, Any], emotions: EmotionInventory, tags: str) -> Utterance:

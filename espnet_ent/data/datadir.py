@@ -1,10 +1,11 @@
 """Kaldi-style data directories.
 
-``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [utt2num_samples] [untranscribed]``; all
-sorted by identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval,
+``wav.scp text utt2spk spk2utt utt2emo [segments] [emo_segments] [emo_words] [word_times] [utt2num_samples]
+[untranscribed]``; all sorted by identifier in byte order, UTF-8. ``emo_segments`` holds one line an interval,
 ``<utt> <start> <end> <label>`` in seconds from the start of the utterance; where the file exists, one without a line
 is neutral throughout.
-``emo_words`` holds ``<utt> <first word> <last word> <label>``.
+``emo_words`` holds ``<utt> <first word> <last word> <label>``, and ``word_times`` one line for each word of the text,
+``<utt> <start> <end> <word>``, in the form in which decoding writes it.
 ``untranscribed`` lists the utterances that have no transcript: their line in ``text`` is empty and means nothing, while
 the empty line of any other says that no word was said.
 """
@@ -19,7 +20,7 @@ from typing import TypeVar
 
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.recordings import recording_names
-from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
 
@@ -86,6 +87,19 @@ def read_emo_words(path: str | Path) -> dict[str, tuple[WordSpan, ...]]:
     return _read_groups(path, 3, parse, "<utt> <first word> <last word> <label>")
 
 
+def read_word_times(path: str | Path) -> dict[str, tuple[WordTime, ...]]:
+    """``word_times`` by utterance.
+
+    Raises:
+        DataError: On a malformed line.
+    """
+
+    def parse(fields: Sequence[str]) -> WordTime:
+        return WordTime(float(fields[0]), float(fields[1]), fields[2])
+
+    return _read_groups(path, 3, parse, "<utt> <start s> <end s> <word>")
+
+
 def _read_groups(
     path: str | Path, width: int, parse: Callable[[Sequence[str]], T], expected: str
 ) -> dict[str, tuple[T, ...]]:
@@ -124,6 +138,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
     emotions = _read_optional(path / "utt2emo", read_table)
     emo_segments = _read_optional(path / "emo_segments", read_emo_segments)
     emo_words = _read_optional(path / "emo_words", read_emo_words)
+    word_times = _read_optional(path / "word_times", read_word_times)
     num_samples = _read_optional(path / "utt2num_samples", read_table)
     utterances = []
     for utt_id in sorted(speakers):
@@ -137,6 +152,7 @@ def read_data_dir(path: str | Path) -> list[Utterance]:
                 emotion=None if emotions is None else _entry(path / "utt2emo", emotions, utt_id),
                 emo_segments=None if emo_segments is None else emo_segments.get(utt_id, ()),
                 emo_words=None if emo_words is None else emo_words.get(utt_id, ()),
+                word_times=None if word_times is None else word_times.get(utt_id, ()),
                 start=start,
                 end=end,
                 num_samples=None if num_samples is None else _count(path / "utt2num_samples", num_samples, utt_id),
@@ -219,6 +235,10 @@ def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
     if _all_have(directory, utterances, "emo_words"):
         spans = [f"{u.utt_id} {_span_text(s)}" for u in utterances for s in u.emo_words or ()]
         _write(directory / "emo_words", spans)
+    if _all_have(directory, utterances, "word_times"):
+        words = [(u.utt_id, word) for u in utterances for word in u.word_times or ()]
+        lines = [f"{utt_id} {_seconds(w.start)} {_seconds(w.end)} {w.word}" for utt_id, w in words]
+        _write(directory / "word_times", lines)
 
 
 def _audio_lines(directory: Path, utterances: Sequence[Utterance]) -> list[str]:

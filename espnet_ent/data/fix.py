@@ -10,7 +10,7 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.datadir import UNTRANSCRIBED, write_one_line_forms, write_tables
 from espnet_ent.data.scanning import SEVERAL_ROWS, ScannedDirectory, ValidationConfig
 from espnet_ent.data.tables import Table
-from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.data.validate import scan_data_dir
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
@@ -134,6 +134,10 @@ class _Utterances:
             rows = self._spans["emo_words"].get(utt_id, [])
             spans = sorted((int(first), int(last), label) for first, last, label in rows)
             utterance = replace(utterance, emo_words=tuple(WordSpan(*span) for span in spans))
+        if "word_times" in self._spans:
+            rows = self._spans["word_times"].get(utt_id, [])
+            words = sorted(WordTime(float(start), float(end), word) for start, end, word in rows)
+            utterance = replace(utterance, word_times=tuple(words))
         return utterance
 
     def _num_samples(self, utt_id: str) -> int | None:

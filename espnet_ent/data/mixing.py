@@ -19,7 +19,7 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.audio import read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
-from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.frames import samples_to_seconds
 from espnet_ent.labels import EmotionInventory
@@ -169,7 +169,7 @@ def mix_data_dir(
     nj: int = 1,
     progress: Progress = iter,
 ) -> Counter[str] | None:
-    """Write a data directory of mixtures, with exact ``emo_segments`` and ``emo_words``.
+    """Write a data directory of mixtures, with exact ``emo_segments`` and ``emo_words`` (and ``word_times``, if known).
 
     A mixture bears the emotion of its emotional part and is named ``mix<copy>-<utterance>`` after it. The file
     ``mixtures`` says what each is made of: ``<mixture> <pattern> <utterance> ...``.
@@ -239,6 +239,7 @@ def _mix_one(
         emotion=next((label for label in labels if label != emotions.neutral), emotions.neutral),
         emo_segments=_segments(labels, [len(part) for part in parts], emotions.neutral, sample_rate),
         emo_words=_word_spans(labels, [len((part.text or "").split()) for part in mixture.parts], emotions.neutral),
+        word_times=_word_times(mixture.parts, [len(part) for part in parts], sample_rate),
         num_samples=len(samples),
     )
 
@@ -271,6 +272,18 @@ def _segments(labels: Sequence[str], lengths: Sequence[int], neutral: str, rate:
             segments.append(EmotionSegment(samples_to_seconds(start, rate), samples_to_seconds(end, rate), label))
         start = end
     return tuple(segments)
+
+
+def _word_times(parts: Sequence[Utterance], lengths: Sequence[int], rate: int) -> tuple[WordTime, ...] | None:
+    """Words of all parts, each moved by what comes before its part; None where those of a part are not known."""
+    words, start = [], 0
+    for part, length in zip(parts, lengths, strict=True):
+        if part.word_times is None:
+            return None
+        offset = samples_to_seconds(start, rate)
+        words += [WordTime(offset + word.start, offset + word.end, word.word) for word in part.word_times]
+        start += length
+    return tuple(words)
 
 
 def _word_spans(labels: Sequence[str], num_words: Sequence[int], neutral: str) -> tuple[WordSpan, ...]:

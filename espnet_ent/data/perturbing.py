@@ -1,4 +1,4 @@
-"""Speed perturbation (stage 2): audio, speakers and emotion times are carried along."""
+"""Speed perturbation (stage 2): audio, speakers, and times of emotions and of words are carried along."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.audio import audio_info, read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
-from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.utterance import Utterance, WordTime
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import samples_to_seconds
 from espnet_ent.timeline import EmotionSegment
@@ -42,7 +42,8 @@ def perturb_data_dir(
     """Write a data directory with a copy of every utterance at each speed.
 
     Copies are named ``sp<factor>-<utt>``, their speakers ``sp<factor>-<speaker>``: a changed pitch is another speaker.
-    Factor 1 is the original, untouched. Times of emotion segments are divided by the factor.
+    Factor 1 is the original, untouched. Times of emotion segments and of words are divided by the
+    factor.
 
     Args:
         data: Data directory.
@@ -103,6 +104,7 @@ def _perturb_one(
             utt_id=f"sp{factor:g}-{utterance.utt_id}",
             speaker=f"sp{factor:g}-{utterance.speaker}",
             emo_segments=_scaled(utterance.emo_segments, factor, len(samples), sample_rate),
+            word_times=_scaled_words(utterance.word_times, factor, samples_to_seconds(len(samples), sample_rate)),
         )
     name = f"{utterance.utt_id}.wav"
     write_pcm16(places[0] / name, samples, sample_rate, "wav")
@@ -120,3 +122,10 @@ def _scaled(
         for segment in segments
         if segment.start / factor < duration
     )
+
+
+def _scaled_words(words: tuple[WordTime, ...] | None, factor: float, duration: float) -> tuple[WordTime, ...] | None:
+    """No word is dropped: there must be as many as in the text."""
+    if words is None:
+        return None
+    return tuple(WordTime(w.start / factor, min(w.end / factor, duration), w.word) for w in words)

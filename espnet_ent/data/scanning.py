@@ -16,11 +16,12 @@ OPTIONAL = (
     "utt2num_samples",
     "emo_segments",
     "emo_words",
+    "word_times",
     "utt2emo_segments",
     "utt2emo_words",
     "untranscribed",
 )
-SEVERAL_ROWS = ("emo_segments", "emo_words")
+SEVERAL_ROWS = ("emo_segments", "emo_words", "word_times")
 TIME_TOLERANCE = 1e-4
 """Seconds by which a written time may pass the end of its audio: times have four decimals."""
 

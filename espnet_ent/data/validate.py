@@ -7,7 +7,7 @@ from pathlib import Path
 
 from espnet_ent.data.audio_checks import AUDIO_CHECKS, check_audio
 from espnet_ent.data.datadir import UNTRANSCRIBED
-from espnet_ent.data.interval_checks import check_emo_segments, check_emo_words
+from espnet_ent.data.interval_checks import check_emo_segments, check_emo_words, check_word_times
 from espnet_ent.data.scanning import (
     OPTIONAL,
     REQUIRED,
@@ -89,6 +89,7 @@ def scan_data_dir(
     check_audio(scanned, config, progress)
     check_emo_segments(scanned, config)
     check_emo_words(scanned, config)
+    check_word_times(scanned)
     return scanned
 
 

@@ -24,9 +24,11 @@ from espnet_ent.metrics.classification import (
 )
 from espnet_ent.metrics.eder import EderCounts, eder_counts, mean_rates
 from espnet_ent.metrics.scored_set import ScoredSet, read_scored_set
+from espnet_ent.metrics.scored_words import ScoredWords, read_scored_words
 from espnet_ent.metrics.set_counts import SYSTEM, SetCounts, count_set
 from espnet_ent.metrics.trivial import majority_emotion, trivial_timelines
 from espnet_ent.metrics.wer import ErrorCounts, character_errors, word_errors
+from espnet_ent.metrics.word_scores import score_boundaries, score_words
 from espnet_ent.timeline import EmotionTimeline
 
 __all__ = ["SYSTEM", "count_directories", "score_directories", "score_set", "to_json"]
@@ -59,8 +61,9 @@ def score_directories(
         DataError: If a file is malformed.
     """
     checkpoint = Path(checkpoint).name if checkpoint else None
-    scored = _read(reference, hypothesis, emotion_list, train_utt2emo)
-    return {**score_set(*scored), "checkpoint": checkpoint}
+    scored, inventory, majority = _read(reference, hypothesis, emotion_list, train_utt2emo)
+    words = read_scored_words(reference, hypothesis, scored, inventory)
+    return {**score_set(scored, words, inventory, majority), "checkpoint": checkpoint}
 
 
 def count_directories(
@@ -83,11 +86,14 @@ def _read(
     return scored, inventory, majority_emotion(read_table(train_utt2emo).values(), inventory)
 
 
-def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | None) -> dict[str, Any]:
+def score_set(
+    scored: ScoredSet, words: ScoredWords, inventory: EmotionInventory, majority: str | None
+) -> dict[str, Any]:
     """All scores of a set as plain values: rates are fractions, not yet rounded.
 
     Args:
         scored: References and hypotheses.
+        words: Their words in time.
         inventory: The classes.
         majority: The most frequent training emotion; None where no emotion is scored, or that one is not known.
     """
@@ -108,6 +114,9 @@ def score_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
         "emotion_left_out": scored.no_emotions,
         "eder": None if scored.no_timelines else _timelines(scored, inventory.neutral, bootstrap),
         "eder_left_out": scored.no_timelines,
+        "boundaries": None if scored.no_timelines else _boundaries(scored),
+        "words": score_words(scored, words, inventory),
+        "words_left_out": words.left_out,
     }
 
 
@@ -189,6 +198,10 @@ def _timelines(scored: ScoredSet, neutral: str, bootstrap: SpeakerBootstrap) -> 
         )
         for name, timelines in candidates.items()
     }
+
+
+def _boundaries(scored: ScoredSet) -> dict[str, Any]:
+    return score_boundaries(scored.utterances, scored.reference.timeline, scored.hypothesis.timeline)
 
 
 def _eder(counts: Sequence[EderCounts], bootstrap: SpeakerBootstrap) -> dict[str, Any]:

@@ -86,16 +86,45 @@ def character_errors(references: Sequence[str], hypotheses: Sequence[str]) -> li
     return _errors(jiwer.process_characters, references, hypotheses)
 
 
+def correct_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Which words are correct, by the alignment that :func:`word_errors` counts.
+
+    Returns:
+        For each of the N utterances, increasing pairs (place in the reference, place in the hypothesis), from 0.
+
+    Raises:
+        ValueError: If the two differ in length.
+
+    >>> correct_words(["open the door"], ["open a big door"])
+    [[(0, 0), (2, 3)]]
+    """
+    import jiwer
+
+    return [
+        [
+            (run.ref_start_idx + place, run.hyp_start_idx + place)
+            for run in alignment
+            if run.type == "equal"
+            for place in range(run.ref_end_idx - run.ref_start_idx)
+        ]
+        for alignment, _ in _align(jiwer.process_words, references, hypotheses)
+    ]
+
+
 def _errors(align: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
+    return [_count(alignment, len(units)) for alignment, units in _align(align, references, hypotheses)]
+
+
+def _align(
+    align: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]
+) -> list[tuple[Sequence[Any], Sequence[str]]]:
+    """Runs of equal operations, and units of the reference, of each utterance."""
     if len(references) != len(hypotheses):
         raise ValueError(f"{len(references)} references for {len(hypotheses)} hypotheses")
     if not references:
         return []
     output = align([_single_spaced(text) for text in references], [_single_spaced(text) for text in hypotheses])
-    return [
-        _count(alignment, len(reference))
-        for alignment, reference in zip(output.alignments, output.references, strict=True)
-    ]
+    return list(zip(output.alignments, output.references, strict=True))
 
 
 def _single_spaced(text: str) -> str:

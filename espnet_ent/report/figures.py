@@ -1,4 +1,4 @@
-"""How figures are written in reports: rates in percent with two decimals, a dash for what is undefined."""
+"""How figures are written in reports: rates in percent with two decimals, seconds with three, a dash for no value."""
 
 from __future__ import annotations
 
@@ -16,6 +16,15 @@ def percent(rate: float | None) -> str:
     ('12.35', '-')
     """
     return UNDEFINED if rate is None else f"{100 * rate:.2f}"
+
+
+def seconds(value: float | None) -> str:
+    """A time.
+
+    >>> seconds(0.0625), seconds(None)
+    ('0.062', '-')
+    """
+    return UNDEFINED if value is None else f"{value:.3f}"
 
 
 def interval_percent(rate: float | None, interval: Sequence[float] | None) -> str:

@@ -15,6 +15,7 @@ from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
 from espnet_ent.report.document import Block, Command, Heading, Paragraph, Table, render_markdown
 from espnet_ent.report.experiment import Experiment, ScoredResults
 from espnet_ent.report.figures import UNDEFINED, count, interval_percent, interval_title, percent
+from espnet_ent.report.word_tables import boundary_tables, word_note, word_tables
 
 _YARDSTICKS = {
     "majority": "majority class",
@@ -43,9 +44,12 @@ def summary_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, A
         blocks.append(_utterance_table(systems))
         blocks.extend(_left_out_blocks(systems))
         blocks.extend(_timeline_blocks(systems))
+        blocks.extend(boundary_tables(systems))
+        blocks.extend(word_tables(systems))
     if difficulty is not None:
         blocks.extend(_difficulty_blocks(difficulty))
     blocks.append(Paragraph(_interval_note(experiments)))
+    blocks.extend(word_note(experiments))
     return blocks
 
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
-from espnet_ent.report.figures import count, interval_percent, percent
+from espnet_ent.report.figures import count, interval_percent, percent, seconds
 
 
 def summarise(results: Mapping[str, Any]) -> str:
@@ -28,6 +28,7 @@ def summarise(results: Mapping[str, Any]) -> str:
         f"% [{100 * results['bootstrap']['level']:g} % CI over speakers]",
         *_recognition_lines(results["recognition"]),
         *_emotion_lines(results),
+        *_word_lines(results.get("words")),
     ]
     if eder is None:
         return "\n".join([*lines, f"  EDER left out: {results['eder_left_out']}"])
@@ -93,3 +94,20 @@ def decoding_progress(
             if audio_seconds:
                 bar.set_postfix_str(f"RTF {(time.monotonic() - begin) / audio_seconds:.3f}", refresh=False)
             bar.update()
+
+
+def _word_lines(words: Mapping[str, Any] | None) -> Iterator[str]:
+    if words is None:
+        return
+    yield (
+        f"  correct words {words['num_correct']} of {words['num_reference']}: median error of start "
+        f"{seconds(words['start']['median'])} s, end {seconds(words['end']['median'])} s; "
+        f"within {words['tolerance_seconds']:g} s {percent(words['within_tolerance'])}"
+    )
+    emotion = words["emotion"]
+    if emotion is not None:
+        neutral = emotion["always_neutral"]
+        yield (
+            f"  their emotions UA {percent(emotion['ua'])}   WA {percent(emotion['wa'])}; "
+            f"all neutral UA {percent(neutral['ua'])}   WA {percent(neutral['wa'])}"
+        )

@@ -10,6 +10,7 @@ import pytest
 
 from espnet_ent.corpora.zed import read_zed
 from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.utterance import WordTime
 from espnet_ent.errors import AudioError, DataError, EntError, LabelError
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.timeline import EmotionSegment
@@ -87,6 +88,65 @@ def test_a_faulty_entry_is_named(tmp_path: Path, entries: dict, error: type[EntE
     write_zed(tmp_path / "ZED", entries)
     with pytest.raises(error, match=message):
         read_zed(tmp_path / "ZED", FOUR_EMOTIONS)
+
+
+CTM = """\
+;; words of the test's tree
+anna_001 1 0.10 0.15 The
+anna_001 1 0.25 0.25 kettle
+anna_001 1 0.50 0.25 sings,
+anna_001 1 0.75 0.2501 listen! 0.98
+bert_002 1 0.1 0.2 Who
+bert_002 1 0.3 0.2 moved
+bert_002 1 0.5 0.2 the
+bert_002 1 0.7 0.1 --
+bert_002 1 0.8 0.4 ladder?
+carl_003 1 0 0.1 It
+carl_003 1 0.1 0.6 rains.
+"""
+
+
+def test_words_in_time_are_read_where_somebody_has_put_them(tmp_path: Path) -> None:
+    root = write_zed(tmp_path / "ZED")
+    assert [entry.utterance.word_times for entry in read_zed(root, FOUR_EMOTIONS).used] == [None] * 3
+    (root / "words.ctm").write_text(CTM)
+    reading = read_zed(root, FOUR_EMOTIONS)
+    anna, bert, carl = (entry.utterance.word_times for entry in reading.used)
+    assert anna == (
+        WordTime(0.1, 0.25, "THE"),
+        WordTime(0.25, 0.5, "KETTLE"),
+        WordTime(0.5, 0.75, "SINGS"),
+        WordTime(0.75, 1.0, "LISTEN"),  # cut off at the end of the audio
+    )
+    assert [word.word for word in bert] == ["WHO", "MOVED", "THE", "LADDER"]
+    assert carl[-1] == WordTime(0.1, 0.7, "RAINS")
+    reading.write(tmp_path / "data")
+    assert read_data_dir(tmp_path / "data") == [entry.utterance for entry in reading.used]
+    assert (tmp_path / "data/word_times").read_text().splitlines()[0] == "anna_001 0.1000 0.2500 THE"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("1 0.25 0.25 kettle", "1 0.25 kettle", r"words.ctm:3: malformed line; expected <utt> <channel> .*; got 'anna"),
+        ("1 0.25 0.25 kettle", "1 0.25 x kettle", "words.ctm:3: not a number"),
+        ("1 0.25 0.25 kettle", "1 0.25 -0.1 kettle", "words.ctm:3: times of a word are reversed"),
+        ("1 0.25 0.25 kettle", "1 0.25 0.0 kettle", "words.ctm: anna_001: word is empty, not sorted"),
+        ("1 0.25 0.25 kettle", "1 0.25 0.30 kettle", "anna_001: word is empty, not sorted, overlaps the one before"),
+        ("1 0.75 0.2501 listen", "1 0.75 0.26 listen", "anna_001: .*outside the utterance; expected .* end <= 1; got"),
+        ("kettle", "kittle", "words.ctm: anna_001: words are not those of the transcript; expected 'THE KETTLE SINGS"),
+        ("1 0.25 0.25 kettle", "1 0.25 0.25 kettle-sings", "anna_001: words are not those of the transcript"),
+        ("carl_003 1 0 0.1 It\n", "", "carl_003: words are not those of the transcript; .* got 'RAINS'"),
+        ("carl_003 1 0 0.1", "carla 1 0 0.1", "words.ctm: utterance is not in ZED.json; got carla"),
+    ],
+)
+def test_words_that_do_not_fit_are_named(tmp_path: Path, old: str, new: str, message: str) -> None:
+    root = write_zed(tmp_path / "ZED")
+    assert CTM.count(old) == 1
+    (root / "words.ctm").write_text(CTM.replace(old, new))
+    with pytest.raises(DataError, match=message) as caught:
+        read_zed(root, FOUR_EMOTIONS)
+    assert "\n" not in str(caught.value)
 
 
 def break_json(root: Path) -> None:

@@ -15,10 +15,11 @@ from espnet_ent.data.datadir import (
     read_emo_words,
     read_lines,
     read_table,
+    read_word_times,
     write_data_dir,
     write_one_line_forms,
 )
-from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.data.validate import validate_data_dir
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
@@ -57,6 +58,20 @@ def test_golden_files(tmp_path: Path) -> None:
     assert not (tmp_path / "data" / "utt2emo_words").exists()
 
 
+def test_golden_word_times(tmp_path: Path) -> None:
+    times = {
+        "b-1": (WordTime(0.39, 0.5, "HI"), WordTime(0.5, 1.000062, "THERE")),
+        "a-2": (),
+        "a-10": (WordTime(0, 1, "GRÜN"),),
+    }
+    utterances = [replace(utterance, word_times=times[utterance.utt_id]) for utterance in UTTERANCES]
+    write_data_dir(tmp_path / "data", utterances)
+    assert (tmp_path / "data" / "word_times").read_text() == (
+        "a-10 0.0000 1.0000 GRÜN\nb-1 0.3900 0.5000 HI\nb-1 0.5000 1.000062 THERE\n"
+    )
+    assert [len(utterance.word_times) for utterance in read_data_dir(tmp_path / "data")] == [1, 0, 2]
+
+
 def test_segments_of_recordings(tmp_path: Path) -> None:
     utterances = [
         Utterance("u2", "s", "long.flac", start=2.5, end=4.0),
@@ -76,7 +91,7 @@ STEPS = st.lists(st.integers(0, 10**5), max_size=6, unique=True).map(sorted)
 
 @st.composite
 def data_dirs(draw: st.DrawFn) -> list[Utterance]:
-    has_text, has_emotion, has_segments, has_words = (draw(st.booleans()) for _ in range(4))
+    has_text, has_emotion, has_segments, has_words, has_times = (draw(st.booleans()) for _ in range(5))
     utterances = []
     for utt_id in draw(st.lists(NAME, min_size=1, max_size=5, unique=True)):
         steps = draw(STEPS)
@@ -93,6 +108,7 @@ def data_dirs(draw: st.DrawFn) -> list[Utterance]:
                 if has_segments
                 else None,
                 emo_words=tuple(WordSpan(a, b, label) for a, b in intervals) if has_words else None,
+                word_times=tuple(WordTime(a / 1e4, b / 1e4, label) for a, b in intervals) if has_times else None,
             )
         )
     return utterances
@@ -178,6 +194,9 @@ def test_only_line_feeds_end_lines(tmp_path: Path) -> None:
         (read_emo_segments, b"a 2 1 ang\n", "f:1: emotion segment is empty, reversed"),
         (read_emo_segments, b"a nan 1 ang\n", "f:1: emotion segment is empty, reversed"),
         (read_emo_words, b"a 0 1.5 ang\n", "f:1: not a number"),
+        (read_word_times, b"a 0 1\n", "f:1: malformed line; expected <utt> <start s> <end s> <word>; got 'a 0 1'"),
+        (read_word_times, b"a 0 1 GO\na 2 1 ON\n", "f:2: times of a word are reversed or negative; got 2 1 ON"),
+        (read_word_times, b"a 0 inf GO\n", "f:1: times of a word are reversed"),
         (read_emo_words, b"a 0 1 2 ang\n", "f:1: malformed line"),
     ],
 )

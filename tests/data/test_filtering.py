@@ -29,7 +29,7 @@ def test_report_by_class(tmp_path: Path) -> None:
 
 
 def test_the_kept_utterances_are_unchanged_and_get_one_line_forms(tmp_path: Path) -> None:
-    data = make_data_dir(tmp_path)
+    data = make_data_dir(tmp_path, words=True)
     (data / "feats_type").write_text("raw\n")
     filter_data_dir(data, tmp_path / "out", 0.1, 20, 16000)
     before = {u.utt_id: u for u in read_data_dir(data)}

@@ -15,7 +15,7 @@ from espnet_ent.data.validate import ValidationConfig, validate_data_dir
 from espnet_ent.errors import DataError
 from tests.corpora.trees import write_tone
 from tests.data.dirs import make_data_dir, read_tree
-from tests.data.test_validate import DAMAGES, RANDOM_DAMAGES, STRICT, RandomDamage
+from tests.data.test_validate import DAMAGES, RANDOM_DAMAGES, STRICT, WORD_DAMAGES, RandomDamage
 
 
 @pytest.fixture
@@ -45,6 +45,25 @@ def test_every_damage_is_fixed(data: Path, tmp_path: Path, damage) -> None:
     listed = {line.split(" ", 1)[0] for line in (tmp_path / "fixed" / DROPPED).read_text().splitlines()}
     assert listed == {utt_id for utt_id, _ in report.dropped}
     assert tuple(u.utt_id for u in read_data_dir(tmp_path / "fixed")) == report.used
+
+
+@pytest.mark.parametrize("damage", [case[0] for case in WORD_DAMAGES])
+def test_damaged_times_of_words_cost_their_utterance_alone(tmp_path: Path, damage) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    before = {utterance.utt_id: utterance.word_times for utterance in read_data_dir(data)}
+    damage(data)
+    report = fix_data_dir(data, tmp_path / "fixed", STRICT)
+    assert [str(defect) for defect in validate_data_dir(tmp_path / "fixed", STRICT) if not defect.warning] == []
+    assert len(report.used) >= 4
+    assert {u.utt_id: u.word_times for u in read_data_dir(tmp_path / "fixed")} == {i: before[i] for i in report.used}
+
+
+def test_the_order_of_words_is_repaired(tmp_path: Path) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    sound = (data / "word_times").read_text()
+    (data / "word_times").write_text("".join(reversed(sound.splitlines(keepends=True))))
+    assert fix_data_dir(data, tmp_path / "fixed", STRICT).num_dropped == 0
+    assert (tmp_path / "fixed/word_times").read_text() == sound
 
 
 def test_the_reason_is_told(data: Path, tmp_path: Path) -> None:

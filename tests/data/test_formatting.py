@@ -40,6 +40,12 @@ def test_every_format_holds_the_same_samples(data: Path, audio_format: str) -> N
     assert Path("dump/raw/train/audio_format").read_text() == f"{audio_format}\n"
 
 
+def test_times_of_words_are_carried_along(tmp_path: Path) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    format_data_dir(data, tmp_path / "dump")
+    assert (tmp_path / "dump/word_times").read_bytes() == (data / "word_times").read_bytes()
+
+
 @pytest.mark.parametrize("audio_format", AUDIO_FORMATS)
 def test_what_other_programs_read_from_it(data: Path, audio_format: str) -> None:
     """ESPnet reads files with soundfile and arks with kaldiio."""

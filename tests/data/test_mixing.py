@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from espnet_ent.data.audio import read_audio, to_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_data_dir
 from espnet_ent.data.mixing import MixingConfig, join_recordings, mix_data_dir, plan_mixtures
-from espnet_ent.data.utterance import Utterance, WordSpan
+from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.data.validate import validate_data_dir
 from espnet_ent.errors import AudioError, ConfigError, DataError
 from espnet_ent.labels import FOUR_EMOTIONS
@@ -129,7 +129,7 @@ def test_nothing_clips_silence_stays_and_one_recording_is_left_as_it_is() -> Non
     assert join_recordings([full_scale]) is full_scale
 
 
-def make_recordings(folder: Path, num_emotional: int = 6, num_neutral: int = 3) -> Path:
+def make_recordings(folder: Path, num_emotional: int = 6, num_neutral: int = 3, with_times: bool = False) -> Path:
     """A data directory of two speakers; recordings have lengths of their own and tell who they are."""
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(1)
@@ -138,8 +138,19 @@ def make_recordings(folder: Path, num_emotional: int = 6, num_neutral: int = 3) 
         samples = 0.05 * rng.standard_normal(1601 + 37 * number)
         path = folder / f"{u.utt_id}.wav"
         soundfile.write(path, to_pcm16(samples), RATE, subtype="PCM_16")
-        words = " ".join("WORD" + chr(65 + number) for _ in range(1 + number % 3))
-        utterances.append(Utterance(u.utt_id, u.speaker, str(path), words, u.emotion, num_samples=len(samples)))
+        words = ["WORD" + chr(65 + number)] * (1 + number % 3)
+        times = tuple(WordTime(0.03 * i, 0.03 * i + 0.02, word) for i, word in enumerate(words))
+        utterances.append(
+            Utterance(
+                u.utt_id,
+                u.speaker,
+                str(path),
+                " ".join(words),
+                u.emotion,
+                word_times=times if with_times else None,
+                num_samples=len(samples),
+            )
+        )
     write_data_dir(folder / "data", utterances)
     return folder / "data"
 
@@ -167,6 +178,24 @@ def test_boundaries_in_time_and_words_are_those_of_the_recordings(tmp_path: Path
         assert mixture.emo_words == (WordSpan(words[where], words[where + 1] - 1, segment.label),)
         assert mixture.text == " ".join(part.text for part in parts)
         assert mixture.num_samples == starts[-1]
+    assert validate_data_dir(tmp_path / "mix") == []
+
+
+def test_words_are_moved_by_what_comes_before_their_recording(tmp_path: Path) -> None:
+    data = make_recordings(tmp_path / "in", with_times=True)
+    sources = {u.utt_id: u for u in read_data_dir(data)}
+    mix_data_dir(data, tmp_path / "mix", FOUR_EMOTIONS, MixingConfig(match_loudness=False))
+    parts_of = {line.split()[0]: line.split()[2:] for line in (tmp_path / "mix/mixtures").read_text().splitlines()}
+    for mixture in read_data_dir(tmp_path / "mix"):
+        samples = read_audio(mixture.audio, RATE)
+        words = [(name, word) for name in parts_of[mixture.utt_id] for word in sources[name].word_times]
+        for moved, (name, word) in zip(mixture.word_times, words, strict=True):
+            assert moved.word == word.word
+            source = read_audio(sources[name].audio, RATE)
+            said, expected = (
+                heard[round(time.start * RATE) :][:300] for heard, time in ((samples, moved), (source, word))
+            )
+            np.testing.assert_array_equal(said, expected)
     assert validate_data_dir(tmp_path / "mix") == []
 
 

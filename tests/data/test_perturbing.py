@@ -64,6 +64,19 @@ def test_names_speakers_and_times(tmp_path: Path) -> None:
     ]
 
 
+def test_words_are_carried_along(tmp_path: Path) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    original = {u.utt_id: u for u in read_data_dir(data)}
+    perturb_data_dir(data, tmp_path / "sp", [1.0, 1.1])
+    for utterance in read_data_dir(tmp_path / "sp"):
+        factor = 1.1 if utterance.utt_id.startswith("sp1.1-") else 1.0
+        words = original[utterance.utt_id.removeprefix("sp1.1-")].word_times
+        assert [(w.start, w.end, w.word) for w in utterance.word_times] == [
+            (round(w.start / factor, 6), round(w.end / factor, 6), w.word) for w in words
+        ]
+    assert [str(d) for d in validate_data_dir(tmp_path / "sp") if not d.warning] == []
+
+
 def test_an_emotion_to_the_end_stays_inside(tmp_path: Path) -> None:
     data = make_data_dir(tmp_path)
     (data / "emo_segments").write_text("s0-u0 0.0000 0.5000 ang\n")

@@ -32,11 +32,13 @@ def _write_set(folder: Path, prefix: str = "") -> Path:
 def test_audio_of_a_copy_is_found_from_everywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = _write_set(tmp_path / "recipe")
     monkeypatch.chdir(tmp_path)
+    (source / "word_times").write_text("a1 0.0500 0.1500 YES\n")
     assert copy_prepared_set("recipe/data/train", "copy") == 2
     first, second = read_data_dir("copy")
     assert first.audio == str(tmp_path / "recipe/wav/a1.wav")
     assert (first.text, first.emotion, first.speaker) == ("YES", "hap", "ann")
     assert second.text is None
+    assert [(word.start, word.end, word.word) for word in first.word_times] == [(0.05, 0.15, "YES")]
     assert Path("copy/utt2session").read_bytes() == (source / "utt2session").read_bytes()
 
 

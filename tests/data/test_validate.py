@@ -210,6 +210,47 @@ def test_more_defects(data: Path, damage: Damage, expected: str, monkeypatch: py
     assert expected in defects_of(data)
 
 
+WORD_DAMAGES = [
+    (
+        edit("word_times", "0.0500 OPEN", "0.5002 OPEN"),
+        [
+            "word_times:1: end 0.5002 s is after the utterance's end (0.5 s)",
+            "word_times:2: overlaps the interval 0 0.5002",
+            "word_times:3: overlaps the interval 0 0.5002",
+        ],
+    ),
+    (edit("word_times", "0.0500 OPEN", "x OPEN"), ["word_times:1: not a number in '0.0000 x'"]),
+    (edit("word_times", "0.0600 0.1100 LIKE", "0.0600 LIKE"), ["3 columns, expected <utt> <start s> <end s> <word>"]),
+    (append("word_times", "s9-u9 0 1 GO\n"), ["word_times:13: unknown utterance 's9-u9'"]),
+    (append("word_times", "s1-u3 0.01 0.02 A\n"), ["word_times:13: overlaps the interval 0 0.05"]),
+    (edit("text", "I LIKE PEARS", "I LIKED PEARS"), ["are not those of its text, 'I LIKED PEARS'"]),
+    (
+        edit("word_times", "s0-u4 0.0600 0.1100 ON\n", ""),
+        ["words of 's0-u4', 'GO', are not those of its text, 'GO ON'"],
+    ),
+]
+
+
+@pytest.mark.parametrize(("damage", "expected"), WORD_DAMAGES)
+def test_faults_of_times_of_words(tmp_path: Path, damage: Damage, expected: list[str]) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    assert defects_of(data) == []
+    damage(data)
+    found = defects_of(data)
+    for message in expected:
+        assert any(message in defect for defect in found), found
+    assert all(defect.startswith("word_times") for defect in found)
+
+
+def test_words_in_the_wrong_order_are_repairable(tmp_path: Path) -> None:
+    data = make_data_dir(tmp_path, words=True)
+    lines = (data / "word_times").read_text().splitlines(keepends=True)
+    (data / "word_times").write_text("".join([lines[1], lines[0], *lines[2:]]))
+    (defect,) = [defect for defect in validate_data_dir(data, STRICT) if not defect.warning]
+    assert str(defect) == f"{data}/word_times:2: not sorted: starts before 0.06"
+    assert defect.repairable
+
+
 def test_a_time_within_rounding_of_the_end_is_no_defect(data: Path) -> None:
     edit("emo_segments", "0.2000 ang", "0.5001 ang")(data)
     edit("utt2emo_segments", "0.2000 ang", "0.5001 ang")(data)

@@ -82,3 +82,23 @@ def write_scored_pair(root: Path, set_name: str = "test") -> tuple[Path, Path]:
     for name in ("utt2emo_posteriors", "frame_posteriors.scp"):  # scoring only sees that they are there
         write_lines(hypothesis / name)
     return reference, hypothesis
+
+
+def write_words(reference: Path, hypothesis: Path) -> None:
+    """Times of the words of :func:`write_scored_pair`; ``test_word_scores.py`` has the scores."""
+    write_lines(
+        reference / "word_times",
+        *("a1 0.1 0.4 OPEN", "a1 0.4 0.5 THE", "a1 0.5 1.0 DOOR", "a2 0.2 0.6 CLOSE", "a2 0.6 0.9 IT"),
+        *("b1 0.2 0.8 GO", "b1 0.8 1.4 NOW", "b2 0.3 0.9 WAIT"),
+    )
+    words = {
+        "a1 0.15 0.4 OPEN": "neu",
+        "a1 0.42 0.5 A": "neu",
+        "a1 0.6 1.1 DOOR": "sad",
+        "b1 0.2 0.5 GO": "exc",
+        "b1 0.8 1.4 NOW": "hap",
+        "b1 1.5 1.9 NOW": "neu",
+        "b2 0.35 0.85 WAIT": "ang",
+    }
+    write_lines(hypothesis / "word_times", *words)
+    write_lines(hypothesis / "word_emotions", *(f"{line} 0.9000 {label} 0.8000" for line, label in words.items()))

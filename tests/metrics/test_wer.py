@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import jiwer
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from espnet_ent.metrics.wer import ErrorCounts, character_errors, word_errors
+from espnet_ent.metrics.wer import ErrorCounts, character_errors, correct_words, word_errors
 from tests.metrics.oracles import edit_distance
 
 WORDS = st.lists(st.sampled_from(["A", "B", "CAB", "B'A"]), max_size=6).map(" ".join)
@@ -40,6 +41,20 @@ def test_corpus_rate_is_jiwers(pairs: list[tuple[str, str]]) -> None:
     )
     if total.reference_length:
         assert total.rate == pytest.approx(output.wer)
+
+
+@given(PAIRS)
+def test_correct_words_are_those_of_an_alignment_with_the_fewest_errors(pairs: list[tuple[str, str]]) -> None:
+    references, hypotheses = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    aligned = zip(references, hypotheses, correct_words(references, hypotheses), strict=True)
+    for reference, hypothesis, places in aligned:
+        expected, got = reference.split(), hypothesis.split()
+        assert all(expected[i] == got[j] for i, j in places)
+        # Between two correct words, as many errors as the longer stretch has words.
+        edges = [(-1, -1), *places, (len(expected), len(got))]
+        errors = [max(i - a, j - b) - 1 for (a, b), (i, j) in pairwise(edges)]
+        assert min(errors) >= 0
+        assert sum(errors) == edit_distance(expected, got)
 
 
 def test_a_corpus_rate_is_not_a_mean_of_rates() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -57,6 +58,11 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     assert "# Ended (code 0)" not in first.stdout
     assert "# Ended (code 0)" in (exp / "ent_tiny/train.log").read_text()
     assert (exp / "ent_tiny/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    results = json.loads((exp / "ent_tiny/decode_greedy_valid.loss.ave/zed_test/score/results.json").read_text())
+    words = (workspace.recipe("mini") / "dump/raw/zed_test/word_times").read_text().splitlines()
+    assert results["words_left_out"] is None
+    assert results["words"]["num_reference"] == len(words)
+    assert results["boundaries"]["num_reference"] > 0
     assert "| ent_tiny" in (exp / "ent_tiny/RESULTS.md").read_text()
     made = {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")}
     again = workspace.run("mini", *options, *tiny)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.metrics.scoring import score_directories, to_json
-from tests.metrics.oracles import write_lines, write_scored_pair
+from tests.metrics.oracles import write_lines, write_scored_pair, write_words
 
 DIFFICULTY = {
     "set": "test",
@@ -16,10 +16,15 @@ DIFFICULTY = {
 }
 
 
-def write_experiments(root: Path) -> tuple[Path, Path]:
-    """Score one hypothesis as the experiments ``ent`` (with timelines) and ``fent`` (test2, without)."""
+def write_experiments(root: Path, *, words: bool = False) -> tuple[Path, Path]:
+    """Score one hypothesis as the experiments ``ent`` (with timelines) and ``fent`` (test2, without).
+
+    Words have times only if wanted.
+    """
     for tag, set_name in (("ent", "test"), ("fent", "test"), ("fent", "test2")):
         reference, hypothesis = write_scored_pair(root / "work", set_name)
+        if words:
+            write_words(reference, hypothesis)
         if set_name == "test2":
             (reference / "emo_segments").unlink()
         results = score_directories(

@@ -26,11 +26,12 @@ def _rows(text: str, name: str) -> list[list[str]]:
 
 def test_tables_hold_the_scores_beside_their_baselines(experiments: list[Experiment]) -> None:
     text = render_markdown(report_blocks(experiments, DIFFICULTY))
-    setting, utterances, timeline = _rows(text, "ent")
+    setting, utterances, timeline, changes = _rows(text, "ent")
     assert setting == ["conf/train_ent.yaml", "7", "valid.loss.ave.pth"]
     wer = "50.00 [33.3, 60.0]"
     assert utterances == [wer, "48.39", "1", "50.00", "50.00 [0.0, 100.0]", "38.89"]
     assert timeline[:5] == ["44.26 [13.5, 75.0]", "14.96", "16.80", "12.50", "0.00"]
+    assert changes == ["4", "1", "0.355", "0.355", "50.00"]
     # Each baseline that is the same for both systems has one row a set; test2 has no timelines.
     assert len(_rows(text, r"baseline: majority class (neu)")) == 2
     assert len(_rows(text, "baseline: all neutral")) == 1
@@ -40,6 +41,27 @@ def test_tables_hold_the_scores_beside_their_baselines(experiments: list[Experim
     assert "No emotion timeline is scored: the reference has no emo_segments." in text
     assert _rows(text, "utterance prosody alone (logistic regression)") == [["61.00", "62.00"]]
     assert "```sh\nmake demo\n```" in text
+
+
+def test_words_in_time_are_told_where_the_reference_has_them(tmp_path: Path) -> None:
+    (ent, _) = write_experiments(tmp_path / "with", words=True)
+    text = render_markdown(report_blocks([read_experiment(ent)]))
+    table = text.partition("| words in time")[2]
+    cells = ["5 of 8", "0.050 / 0.040", "0.050 / 0.090", "80.00", "60.00", "66.67"]
+    assert _rows(table, "ent")[0] == cells
+    assert _rows(table, "baseline: all neutral (ent)") == [["-"] * 4 + ["40.00", "33.33"]]
+    assert "aligned as for WER" in table
+    (without, _) = write_experiments(tmp_path / "without")
+    text = render_markdown(report_blocks([read_experiment(without)]))
+    assert "words in time" not in text
+    assert "aligned as for WER" not in text
+
+
+def test_results_of_older_versions_have_no_such_tables(experiments: list[Experiment]) -> None:
+    for scored in experiments[0].scored:
+        for key in ("boundaries", "words", "words_left_out"):
+            del scored.results[key]
+    assert "emotion changes" not in render_markdown(report_blocks(experiments[:1]))
 
 
 def test_confusion_matrices(experiments: list[Experiment]) -> None:

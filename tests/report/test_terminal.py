@@ -26,6 +26,17 @@ def test_golden(tmp_path: Path) -> None:
     assert max(map(len, EXPECTED.splitlines())) <= 100
 
 
+def test_words_in_time(tmp_path: Path) -> None:
+    ent, _ = write_experiments(tmp_path, words=True)
+    results = json.loads((ent / "decode_greedy/test/score/results.json").read_text())
+    words = [
+        "  correct words 5 of 8: median error of start 0.050 s, end 0.050 s; within 0.1 s 80.00",
+        "  their emotions UA 66.67   WA 60.00; all neutral UA 33.33   WA 40.00",
+    ]
+    lines = EXPECTED.splitlines()
+    assert summarise(results).splitlines() == [*lines[:5], *words, *lines[5:]]
+
+
 def test_says_why_eder_is_left_out(tmp_path: Path) -> None:
     _, fent = write_experiments(tmp_path)
     results = json.loads((fent / "decode_greedy/test2/score/results.json").read_text())

@@ -21,7 +21,7 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import is_made_from, write_provenance
 from espnet_ent.errors import ConfigError
 
-CORPUS_VERSION = 1
+CORPUS_VERSION = 2
 """Raised with every change of what a seed gives."""
 
 LAYOUTS: dict[str, Layout] = {"iemocap_zed": layouts.IEMOCAP_ZED, "msp_improv": msp_improv.MSP_IMPROV}
@@ -98,15 +98,15 @@ def _speak_one(planned: PlannedUtterance, root: Path, seed: int, layout: str) ->
     if sample_rate != SAMPLE_RATE:
         samples = np.clip(soxr.resample(samples, SAMPLE_RATE, sample_rate), -1.0, 1.0)
     soundfile.write(root / LAYOUTS[layout].audio_path(planned), samples, sample_rate, subtype="PCM_16")
-    return SpokenUtterance(planned, len(recording.samples), recording.boundaries)
+    return SpokenUtterance(planned, len(recording.samples), recording.boundaries, recording.words)
 
 
 def speak_utterance(planned: PlannedUtterance, synthesizer: Synthesizer, seed: int) -> Recording:
     """The recording of a planned utterance; depends on the utterance and the seed alone."""
     phrases = [to_phrase(planned.speaker, phrase) for phrase in planned.phrases]
-    samples = synthesizer.speak(phrases)
+    sounds = synthesizer.speak(phrases)
     rng = np.random.default_rng([seed, *planned.utt_id.encode()])
-    return render(planned.speaker, planned.phrases, samples, synthesizer.sample_rate, rng)
+    return render(planned.speaker, planned.phrases, sounds, synthesizer.sample_rate, rng)
 
 
 __all__ = ["CORPUS_VERSION", "IEMOCAP_ROOT", "LAYOUTS", "MiniSize", "make_mini_corpus", "speak_utterance"]

@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from espnet_ent.corpora.ctm import ctm_line
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE
 from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance, plan_corpus
+from espnet_ent.corpora.zed import WORDS_CTM
+from espnet_ent.data.utterance import WordTime
 from espnet_ent.frames import samples_to_seconds
 
 IEMOCAP_ROOT = "IEMOCAP_mini"
@@ -29,11 +32,12 @@ _TURN_GAP = 0.75  # seconds between turns of a dialog
 
 @dataclass(frozen=True)
 class SpokenUtterance:
-    """A planned utterance, its length and the times in seconds at which one phrase gives way to the next."""
+    """A planned utterance, its length, the seconds at which one phrase gives way to the next, and its words."""
 
     planned: PlannedUtterance
     num_samples: int
     boundaries: tuple[float, ...]
+    words: tuple[WordTime, ...]
 
     @property
     def duration(self) -> float:
@@ -122,7 +126,10 @@ def write_iemocap_zed(root: Path, spoken: Sequence[SpokenUtterance]) -> None:
 
 
 def write_zed(root: Path, part: str, spoken: Sequence[SpokenUtterance]) -> None:
-    """Write ``ZED.json`` of a ZED-like part; neutral stretches are left out, as in ZED."""
+    """Write ``ZED.json`` of a ZED-like part, and beside it ``words.ctm``, which ZED itself does not have.
+
+    Neutral stretches are left out, as in ZED.
+    """
     entries = {}
     for utterance in spoken:
         planned = utterance.planned
@@ -138,6 +145,8 @@ def write_zed(root: Path, part: str, spoken: Sequence[SpokenUtterance]) -> None:
             "transcription": as_written(planned.text),
         }
     (root / part / "ZED.json").write_text(json.dumps(entries, indent=2) + "\n", encoding="utf-8")
+    words = [(utterance.planned.utt_id, word) for utterance in spoken for word in utterance.words]
+    _write_lines(root / part / WORDS_CTM, [ctm_line(utt_id, word) for utt_id, word in words])
 
 
 def _write_lines(path: Path, lines: Sequence[str]) -> None:

@@ -7,22 +7,43 @@ a parent that has initialised the library and never speaks.
 from __future__ import annotations
 
 import ctypes
+import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from espnet_ent.corpora.mini.word_events import PHONEME, WORD, SpeechEvent, word_starts
 from espnet_ent.errors import DataError
 
 _AUDIO_OUTPUT_SYNCHRONOUS = 2
 _BUFFER_MS = 200
+_PHONEME_EVENTS = 1
 _CHARS_UTF8 = 1
 _POSITION_CHARACTER = 1
 _RATE, _VOLUME, _PITCH, _RANGE = 1, 2, 3, 4
 _RATE_LIMITS = (80, 450)
 _SETTING_LIMITS = (0, 99)
-_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.c_void_p)
+_LAST_EVENT = 0
+
+
+class _Event(ctypes.Structure):
+    """``espeak_EVENT`` of eSpeak NG's speak_lib.h."""
+
+    _fields_ = (
+        ("type", ctypes.c_int),
+        ("unique_identifier", ctypes.c_uint),
+        ("text_position", ctypes.c_int),  # from 1
+        ("length", ctypes.c_int),
+        ("audio_position", ctypes.c_int),
+        ("sample", ctypes.c_int),
+        ("user_data", ctypes.c_void_p),
+        ("id", ctypes.c_char * 8),  # a union: of a phoneme event, its mnemonic
+    )
+
+
+_CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 @dataclass(frozen=True)
@@ -42,6 +63,19 @@ class Phrase:
     words_per_minute: float
     pitch: float
     pitch_range: float
+
+
+@dataclass(frozen=True)
+class SpokenSound:
+    """A phrase as eSpeak NG speaks it.
+
+    Attributes:
+        samples: int16 (num_samples,).
+        word_starts: Sample at which each word of the phrase starts.
+    """
+
+    samples: np.ndarray
+    word_starts: tuple[int, ...]
 
 
 def _clip(value: float, limits: tuple[int, int]) -> int:
@@ -72,18 +106,20 @@ class Synthesizer:
             ctypes.c_void_p,
         ]
         data_path = espeakng_loader.get_data_path().encode()
-        self.sample_rate: int = self._library.espeak_Initialize(_AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data_path, 0)
+        self.sample_rate: int = self._library.espeak_Initialize(
+            _AUDIO_OUTPUT_SYNCHRONOUS, _BUFFER_MS, data_path, _PHONEME_EVENTS
+        )
         if self.sample_rate <= 0:
             raise DataError("eSpeak NG did not start", where=data_path.decode())
 
-    def speak(self, phrases: Sequence[Phrase]) -> list[np.ndarray]:
+    def speak(self, phrases: Sequence[Phrase]) -> list[SpokenSound]:
         """Speak phrases one after the other in a fresh child process.
 
         Returns:
-            One int16 array (num_samples,) a phrase, at ``self.sample_rate``.
+            A sound for each phrase, at ``self.sample_rate``.
 
         Raises:
-            DataError: If the child failed.
+            DataError: If the child failed, or eSpeak NG takes other words for words than the phrase has.
         """
         read_end, write_end = os.pipe()
         child = os.fork()
@@ -93,8 +129,9 @@ class Synthesizer:
                 os.close(read_end)
                 with os.fdopen(write_end, "wb") as pipe:
                     for phrase in phrases:
-                        samples = self._speak_here(phrase)
-                        pipe.write(np.int64(len(samples)).tobytes() + samples.tobytes())
+                        samples, events = self._speak_here(phrase)
+                        told = json.dumps(events).encode()
+                        pipe.write(np.array([len(told), len(samples)], np.int64).tobytes() + told + samples.tobytes())
                 status = 0
             finally:
                 os._exit(status)
@@ -104,14 +141,19 @@ class Synthesizer:
         _, status = os.waitpid(child, 0)
         if status != 0:
             raise DataError("eSpeak NG failed", where=phrases[0].voice, got=f"status {status}")
-        return _split(data)
+        return [
+            SpokenSound(samples, tuple(word_starts(phrase.text, events)))
+            for phrase, (samples, events) in zip(phrases, _split(data), strict=True)
+        ]
 
-    def _speak_here(self, phrase: Phrase) -> np.ndarray:
+    def _speak_here(self, phrase: Phrase) -> tuple[np.ndarray, list[SpeechEvent]]:
         blocks: list[np.ndarray] = []
+        told: list[SpeechEvent] = []
 
-        def collect(samples: object, num_samples: int, _events: object) -> int:
+        def collect(samples: object, num_samples: int, events: object) -> int:
             if samples and num_samples > 0:
                 blocks.append(np.ctypeslib.as_array(samples, shape=(num_samples,)).copy())
+            told.extend(_speech_events(events))
             return 0
 
         callback = _CALLBACK(collect)
@@ -126,15 +168,28 @@ class Synthesizer:
         text = phrase.text.encode()
         library.espeak_Synth(text, len(text) + 1, 0, _POSITION_CHARACTER, 0, _CHARS_UTF8, None, None)
         library.espeak_Synchronize()
-        return np.concatenate(blocks) if blocks else np.zeros(0, np.int16)
+        return (np.concatenate(blocks) if blocks else np.zeros(0, np.int16)), told
 
 
-def _split(data: bytes) -> list[np.ndarray]:
-    """Undo the framing of :meth:`Synthesizer.speak`: each array follows its length."""
-    arrays, position = [], 0
+def _speech_events(events: object) -> Iterator[SpeechEvent]:
+    """Words and phonemes of the array that the callback gets; it may be absent."""
+    index = 0
+    while events and events[index].type != _LAST_EVENT:
+        event = events[index]
+        if event.type in (WORD, PHONEME):
+            phoneme = event.id.decode(errors="replace") if event.type == PHONEME else ""
+            yield SpeechEvent(event.type, event.sample, event.text_position - 1, phoneme)
+        index += 1
+
+
+def _split(data: bytes) -> list[tuple[np.ndarray, list[SpeechEvent]]]:
+    """Undo the framing of :meth:`Synthesizer.speak`: the lengths of events and samples, then these."""
+    sounds, position = [], 0
     while position < len(data):
-        (num_samples,) = np.frombuffer(data, np.int64, 1, position)
-        position += 8
-        arrays.append(np.frombuffer(data, np.int16, int(num_samples), position))
-        position += 2 * int(num_samples)
-    return arrays
+        num_bytes, num_samples = np.frombuffer(data, np.int64, 2, position).tolist()
+        position += 16
+        events = [SpeechEvent(*event) for event in json.loads(data[position : position + num_bytes])]
+        position += num_bytes
+        sounds.append((np.frombuffer(data[position : position + 2 * num_samples], np.int16), events))
+        position += 2 * num_samples
+    return sounds

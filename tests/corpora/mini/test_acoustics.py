@@ -3,6 +3,7 @@ import numpy as np
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE, SpokenPhrase, render, to_phrase
 from espnet_ent.corpora.mini.prosody import EMOTIONS, Prosody, sample_prosody
 from espnet_ent.corpora.mini.speakers import NOISE_FREE_VOICES, make_speaker
+from espnet_ent.corpora.mini.synthesis import SpokenSound
 
 FLAT = Prosody(rate=1.0, pitch=0, pitch_range=1.0, level_db=0.0, tilt=0.0, breath_db=-60, roughness=0.0)
 SOURCE_RATE = 22050
@@ -15,7 +16,7 @@ def recording(prosody, seconds=1.0):
     tones = np.sin(2 * np.pi * 300 * time) + np.sin(2 * np.pi * 5000 * time)
     samples = (8000 * tones).astype(np.int16)
     phrases = [SpokenPhrase("a", "neu", prosody)] * 2
-    return render(speaker, phrases, [samples, samples], SOURCE_RATE, np.random.default_rng(0))
+    return render(speaker, phrases, [SpokenSound(samples, (0,))] * 2, SOURCE_RATE, np.random.default_rng(0))
 
 
 def rms(samples):
@@ -43,6 +44,33 @@ def test_one_boundary_between_two_phrases_inside_the_pause():
     assert len(made.boundaries) == 1
     at = int(made.boundaries[0] * SAMPLE_RATE)
     assert rms(made.samples[at - 80 : at + 80]) < 0.1 * rms(made.samples)
+
+
+def test_words_are_where_the_sound_changes():
+    """Silence, a low tone (first word) and a high one (second word); the vocal tract changes their lengths."""
+    rng = np.random.default_rng(1)
+    for number in range(4):
+        speaker = make_speaker("spk", number % 2 == 0, number, seed=1)
+        silence, low, high = (int(SOURCE_RATE * seconds) for seconds in rng.uniform(0.1, 0.5, 3))
+        hertz = np.concatenate([np.full(low, 300), np.full(high, 2000)])
+        tones = 8000 * np.sin(2 * np.pi * np.cumsum(hertz) / SOURCE_RATE)
+        samples = np.concatenate([np.zeros(silence), tones, np.zeros(2000)]).astype(np.int16)
+        sound = SpokenSound(samples, (silence // 2, silence + low))
+        phrases = [SpokenPhrase("la li", "neu", FLAT)] * 2
+        made = render(speaker, phrases, [sound, sound], SOURCE_RATE, rng)
+        assert [word.word for word in made.words] == ["la", "li", "la", "li"]
+        scale = SOURCE_RATE * speaker.vocal_tract
+        for la, li in (made.words[:2], made.words[2:]):
+            np.testing.assert_allclose([la.end - la.start, li.end - li.start], [low / scale, high / scale], atol=2e-4)
+            assert la.end == li.start
+            at = round(la.end * SAMPLE_RATE)
+            before, after = (np.abs(np.fft.rfft(made.samples[i : i + 400])).argmax() for i in (at - 420, at + 20))
+            assert before * 40 < 500 * speaker.vocal_tract < 1500 * speaker.vocal_tract < after * 40
+            for edge, side in ((la.start, 1), (li.end, -1)):  # sound inside, none outside
+                at = round(edge * SAMPLE_RATE)
+                inside, outside = made.samples[at : at + side * 160 : side], made.samples[at : at - side * 160 : -side]
+                assert rms(inside) > 5 * rms(outside[8:])
+        assert made.words[1].end < made.boundaries[0] < made.words[2].start
 
 
 def test_vocal_tract_scaling_is_undone_in_the_rate():

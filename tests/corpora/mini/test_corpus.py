@@ -10,7 +10,9 @@ pytest.importorskip("espeakng_loader", reason="eSpeak NG comes with the extra 'm
 from espnet_ent.corpora.mini.corpus import make_mini_corpus, speak_utterance
 from espnet_ent.corpora.mini.plan import MiniSize, plan_corpus
 from espnet_ent.corpora.mini.synthesis import Phrase, Synthesizer
+from espnet_ent.corpora.zed import read_zed
 from espnet_ent.errors import DataError
+from espnet_ent.labels import FOUR_EMOTIONS
 
 SIZE = MiniSize(per_class=2, unused_per_session=1, zed_per_speaker=3)
 
@@ -90,6 +92,38 @@ def test_zed_boundaries_lie_inside_the_audio_and_in_quiet_places(corpus):
                 if 0 < time < entry["duration"] - 1e-3:
                     at = round(time * rate)
                     assert np.sqrt(np.mean(samples[at - 100 : at + 100] ** 2)) < 0.5 * loudness
+
+
+@pytest.mark.parametrize("part", ["dev", "test"])
+def test_words_of_the_zed_like_parts_lie_in_order_where_there_is_sound(corpus, part):
+    root = corpus / f"ZED_mini_{part}"
+    utterances = [entry.utterance for entry in read_zed(root, FOUR_EMOTIONS).used]
+    assert len(utterances) == 12
+    for utterance in utterances:
+        words = utterance.word_times
+        assert [word.word for word in words] == utterance.text.split()
+        samples, rate = soundfile.read(utterance.audio)
+        edges = [time for word in words for time in (word.start, word.end)]
+        assert edges == sorted(edges)
+        assert 0.03 < edges[0] < edges[-1] < len(samples) / rate - 0.03  # a pause at either end
+        assert all(0.03 < word.end - word.start < 1 for word in words)
+        outside = np.ones(len(samples), dtype=bool)
+        loudness = np.sqrt(np.mean(samples**2))
+        for word in words:
+            said = slice(round(word.start * rate), round(word.end * rate))
+            outside[said] = False
+            assert np.sqrt(np.mean(samples[said] ** 2)) > 0.2 * loudness, (utterance.utt_id, word)
+        assert np.sqrt(np.mean(samples[outside] ** 2)) < 0.15 * loudness
+
+
+def test_words_are_in_the_ctm_format_beside_zed_json(corpus):
+    entries = json.loads((corpus / "ZED_mini_dev" / "ZED.json").read_text())
+    lines = [line.split(" ") for line in (corpus / "ZED_mini_dev" / "words.ctm").read_text().splitlines()]
+    assert {len(line) for line in lines} == {5}
+    assert {line[1] for line in lines} == {"1"}
+    said = {utt_id: " ".join(line[4] for line in lines if line[0] == utt_id) for utt_id in entries}
+    assert said == {utt_id: entry["transcription"].lower().rstrip(".") for utt_id, entry in entries.items()}
+    assert not list((corpus / "IEMOCAP_mini").rglob("*.ctm"))
 
 
 def test_unknown_voice_is_an_error():

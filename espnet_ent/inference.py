@@ -17,7 +17,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio import audio_info, read_audio
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
-from espnet_ent.data.words import group_words
+from espnet_ent.data.words import group_words, word_ends
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError, EmptyAudioError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.inference_config import InferenceConfig, read_yaml
@@ -346,13 +346,14 @@ class EmotionTranscriber:
     def _words(self, hypothesis: Hypothesis, frames: np.ndarray | None, duration: float) -> tuple[Word, ...]:
         tokens = [self.model.tokens[index] for index in hypothesis.tokens]
         words = []
-        for word in group_words(tokens, hypothesis.token_frames):
+        longest = self.grid.frame_at(self.config.longest_word_seconds)
+        for word, end in word_ends(group_words(tokens, hypothesis.token_frames), hypothesis.num_frames, longest):
             scores = [hypothesis.token_scores[position] for position in word.tokens]
-            emotions = None if frames is None else frames[word.first_frame : word.last_frame + 1].mean(axis=0)
+            emotions = None if frames is None else frames[word.first_frame : end].mean(axis=0)
             words.append(
                 Word(
                     start=min(self.grid.frame_start(word.first_frame), duration),
-                    end=min(self.grid.frame_start(word.last_frame + 1), duration),
+                    end=min(self.grid.frame_start(end), duration),
                     word=word.word,
                     confidence=float(np.exp(np.mean(scores))),
                     emotion=None if emotions is None else self.emotions.names[int(emotions.argmax())],

@@ -33,6 +33,7 @@ class InferenceConfig:
         smoothing: ``none | median | min_duration | viterbi``, of the emotion timeline.
         smoothing_frames: Width of the median filter, or the shortest segment.
         self_loop: Probability with which an emotion stays from one frame to the next (``viterbi``).
+        longest_word_seconds: How long a word lasts at most where no other word follows.
         window_seconds: Longer recordings are encoded and searched window by window, in bounded memory.
         context_seconds: What is encoded on both sides of a window in addition.
 
@@ -50,6 +51,7 @@ class InferenceConfig:
     smoothing: str = "none"
     smoothing_frames: int = 11
     self_loop: float = 0.9
+    longest_word_seconds: float = 0.6
     window_seconds: float = 60.0
     context_seconds: float = 4.0
 
@@ -61,6 +63,8 @@ class InferenceConfig:
             raise ConfigError("max_symbols_per_frame out of range", expected=">= 1", got=self.max_symbols_per_frame)
         if self.emotion_path not in EMOTION_PATHS:
             raise ConfigError("unknown emotion_path", expected=" | ".join(EMOTION_PATHS), got=repr(self.emotion_path))
+        if self.longest_word_seconds < 0:
+            raise ConfigError("longest_word_seconds out of range", expected="0 or more", got=self.longest_word_seconds)
         if self.window_seconds < 1:
             raise ConfigError("window_seconds out of range", expected="1 or more", got=self.window_seconds)
         if self.context_seconds < SHORTEST_CONTEXT:

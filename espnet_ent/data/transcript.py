@@ -11,11 +11,11 @@ from espnet_ent.timeline import EmotionTimeline
 
 @dataclass(frozen=True)
 class Word:
-    """A word and the time in seconds over which its tokens were emitted.
+    """A word and its time in seconds.
 
     Attributes:
-        start: Seconds.
-        end: Seconds.
+        start: Where its first token was emitted.
+        end: Where the next word starts, or its longest duration ends (see :func:`espnet_ent.data.words.word_ends`).
         word: The word.
         confidence: Geometric mean of the probabilities of its tokens, each given those before it; None if unknown.
         emotion: The most probable emotion, on average over the frames of the word; None without an emotion lattice.

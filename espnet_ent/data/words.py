@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from espnet_ent.data.tokens import BLANK, SOS_EOS, SPACE
@@ -58,3 +58,19 @@ def group_words(tokens: Sequence[str], frames: Sequence[int]) -> list[WordFrames
             words.append(WordFrames(token, frame, frame, (position,)))
         open_word = True
     return words
+
+
+def word_ends(words: Sequence[WordFrames], num_frames: int, longest: int) -> Iterator[tuple[WordFrames, int]]:
+    """Words with the frame after their last one.
+
+    A transducer emits all tokens of a word where the word begins, often in one frame. A word is taken to last until the
+    next one begins, but no longer than ``longest`` frames after its last token; at least that token's frame is its own.
+
+    Args:
+        words: Words in order.
+        num_frames: Frames of the recording.
+        longest: Frames.
+    """
+    starts = [*(word.first_frame for word in words[1:]), num_frames]
+    for word, following in zip(words, starts, strict=False):
+        yield word, max(word.last_frame + 1, min(following, word.last_frame + 1 + longest))

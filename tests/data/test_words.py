@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from espnet_ent.data.tokens import CharTokenizer
-from espnet_ent.data.words import group_words
+from espnet_ent.data.words import group_words, word_ends
 
 
 @given(st.text(alphabet="AB ", max_size=30))
@@ -39,3 +39,10 @@ def test_units_of_sentencepiece_and_silent_tokens(tokens: list[str], words: list
 def test_a_frame_for_every_token() -> None:
     with pytest.raises(ValueError, match="shorter"):
         group_words(["A", "B"], [1])
+
+
+def test_a_word_lasts_until_the_next_or_the_longest_duration():
+    words = group_words(["A", "<space>", "B", "<space>", "C", "C", "<space>", "D"], [2, 2, 2, 3, 7, 8, 9, 30])
+    assert [end for _, end in word_ends(words, 40, 10)] == [3, 7, 19, 40]
+    assert [end for _, end in word_ends(words, 32, 0)] == [3, 3, 9, 31]
+    assert list(word_ends([], 5, 3)) == []

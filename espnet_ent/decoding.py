@@ -18,6 +18,7 @@ from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import ConfigError
 from espnet_ent.export.decoded import write_decoded
+from espnet_ent.export.posteriors import FRAME_GRID
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 
 Progress = Callable[[Iterable], Iterable]
@@ -65,13 +66,13 @@ def decode_data_dir(
         "config": asdict(config),
         "data": digest_data_dir(data),
     }
-    if is_made_from(out, made_from):
+    if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
-    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, device)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, device, calibration=False)
     batches = _batches(utterances, batch_size)
     found = dict(progress(_transcribe_all(transcriber, batches, nj if device == "cpu" else 1)))
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
-    return write_decoded(out, in_order, transcriber.emotions, made_from)
+    return write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid)
 
 
 def _batches(utterances: list[Utterance], batch_size: int) -> list[list[Utterance]]:

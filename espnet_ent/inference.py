@@ -20,6 +20,7 @@ from espnet_ent.data.words import group_words
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.metrics.calibration import RAW, Calibration, read_calibration_of
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
@@ -110,6 +111,7 @@ class EmotionTranscriber:
         model: Built and loaded model.
         config: Options of decoding.
         device: Where to compute.
+        calibration: Temperatures of the probabilities that are told; labels and timelines are those without.
 
     A model that was trained without one of its losses does not tell what that loss teaches: no words (an empty text)
     without the transducer loss, no timeline without the lattice loss, no emotion without the utterance loss.
@@ -118,12 +120,19 @@ class EmotionTranscriber:
         ConfigError: If there is no such device.
     """
 
-    def __init__(self, model: ESPnetENTModel, config: InferenceConfig | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        model: ESPnetENTModel,
+        config: InferenceConfig | None = None,
+        device: str = "cpu",
+        calibration: Calibration = RAW,
+    ) -> None:
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         self.device = torch.device(device)
+        self.calibration = calibration
         self._steps = SearchSteps(self.model.transducer)
 
     @classmethod
@@ -133,6 +142,7 @@ class EmotionTranscriber:
         checkpoint: str = DEFAULT_CHECKPOINT,
         config: InferenceConfig | None = None,
         device: str = "cpu",
+        calibration: bool = True,
     ) -> EmotionTranscriber:
         """Load an experiment directory.
 
@@ -141,10 +151,13 @@ class EmotionTranscriber:
             checkpoint: File name of the checkpoint in ``directory``.
             config: Options of decoding.
             device: Where to compute.
+            calibration: Apply the temperatures of ``calibration.json`` in ``directory``, if they are there and were
+                fitted for this checkpoint; otherwise probabilities are raw.
 
         Raises:
             ConfigError: If the configuration is missing or wrong.
-            CheckpointError: If the checkpoint is missing, damaged or does not fit.
+            CheckpointError: If the checkpoint or ``calibration.json`` is damaged, the checkpoint is missing or does not
+                fit.
         """
         directory = Path(directory)
         training = read_yaml(directory / "config.yaml")
@@ -156,7 +169,7 @@ class EmotionTranscriber:
             )
         model = build_model(training, weights_follow=True)
         load_state(model, directory / checkpoint)
-        return cls(model, config, device)
+        return cls(model, config, device, read_calibration_of(directory, checkpoint) if calibration else RAW)
 
     @property
     def emotions(self) -> EmotionInventory:
@@ -239,14 +252,15 @@ class EmotionTranscriber:
     def _transcript(self, enc: EncoderStates, hypothesis: Hypothesis, duration: float) -> EmotionTranscript:
         labels = torch.tensor([hypothesis.tokens], dtype=torch.long, device=self.device)
         posteriors = self._utterance_posteriors(enc, labels)
-        frames = self._frame_posteriors(enc, labels, hypothesis)
+        raw_frames = self._frame_posteriors(enc, labels, hypothesis)
+        frames = self.calibration.of_frames(raw_frames)
         words = self._words(hypothesis, frames, duration)
         return EmotionTranscript(
             text=" ".join(word.word for word in words),
             emotion=None if posteriors is None else self.emotions.names[int(posteriors.argmax())],
-            posteriors=posteriors,
+            posteriors=self.calibration.of_utterance(posteriors),
             words=words,
-            timeline=None if frames is None else self._timeline(frames, duration),
+            timeline=None if raw_frames is None else self._timeline(raw_frames, duration),
             frame_posteriors=frames,
             duration=duration,
         )

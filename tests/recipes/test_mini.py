@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from pathlib import Path
 
@@ -57,7 +58,15 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     assert "# Ended (code 0)" not in first.stdout
     assert "# Ended (code 0)" in (exp / "ent_tiny/train.log").read_text()
     assert (exp / "ent_tiny/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
-    assert "| ent_tiny" in (exp / "ent_tiny/RESULTS.md").read_text()
+    report = (exp / "ent_tiny/RESULTS.md").read_text()
+    assert "| ent_tiny" in report
+    assert "Set zed_test" in report
+    assert "Set dev" not in report  # temperatures are fitted on it; it is not scored
+    decoded = exp / "ent_tiny/decode_greedy_valid.loss.ave"
+    assert (decoded / "calibration.json").read_bytes() == (exp / "ent_tiny/calibration.json").read_bytes()
+    assert not (decoded / "dev/score").exists()
+    assert "(decode_greedy_valid.loss.ave/zed_test/score/reliability.png)" in report
+    assert (decoded / "zed_test/score/reliability.png").read_bytes().startswith(b"\x89PNG")
     made = {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")}
     again = workspace.run("mini", *options, *tiny)
     assert again.returncode == 0, again.stderr
@@ -101,5 +110,9 @@ def test_mixing_trains_on_intervals_and_leaves_the_test_sets_alone(workspace: Wo
     for phase in ("train", "dev"):
         for name in ("utt2emo_segments", "utt2emo_words"):
             assert f"dump/raw/{phase}_mix/{name}" in config
-    assert (recipe / "exp/ent_mixed/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    decoded = recipe / "exp/ent_mixed/decode_greedy_valid.loss.ave"
+    assert (decoded / "zed_test/score/results.json").is_file()
+    fitted = json.loads((decoded / "calibration.json").read_text())
+    assert fitted["fitted_on"] == "dev_mix"
+    assert fitted["frame_temperature"] > 0  # mixing tells where emotions begin and end
     assert not (recipe / "dump/raw/test/utt2emo_segments").exists()

@@ -20,6 +20,7 @@ from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import ConfigError, EmptyAudioError
 from espnet_ent.export.decoded import write_decoded
+from espnet_ent.export.posteriors import FRAME_GRID
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 
 Progress = Callable[[Iterable[tuple[str, EmotionTranscript]], int], Iterable[tuple[str, EmotionTranscript]]]
@@ -124,7 +125,7 @@ def decode_data_dir(
     }
     if options.lm is not None:
         made_from["lm"] = digest_files([Path(*options.lm)])
-    if is_made_from(out, made_from):
+    if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
     transcriber = _load(experiment, checkpoint, config, options)
     batches = _batches(utterances, options.batch_size)
@@ -133,7 +134,7 @@ def decode_data_dir(
     found = dict(results if progress is None else progress(results, len(utterances)))
     seconds = time.monotonic() - begin
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
-    write_decoded(out, in_order, transcriber.emotions, made_from)
+    write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid)
     transcripts = found.values()
     return DecodingReport(
         num_utterances=len(utterances),
@@ -155,7 +156,9 @@ def _load(
 
         network, tokens = load_language_model(*options.lm)
         lm = LanguageModelScorer(network, options.device)
-    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, options.device, lm)
+    transcriber = EmotionTranscriber.from_pretrained(
+        experiment, checkpoint, config, options.device, lm, calibration=False
+    )
     if lm is not None and tuple(tokens) != tuple(transcriber.model.tokens):
         raise ConfigError(
             "the language model has another token list than the transducer",

@@ -41,6 +41,10 @@ class FrameGrid:
         """Time in seconds at which ``frame`` starts."""
         return frame * self.samples_per_frame / self.sample_rate
 
+    def frame_centre(self, frame: int) -> float:
+        """Time in seconds of the middle of ``frame``."""
+        return (frame + 0.5) * self.samples_per_frame / self.sample_rate
+
     def frame_at(self, seconds: float) -> int:
         """Index of the frame that holds the instant ``seconds``.
 

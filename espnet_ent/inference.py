@@ -22,6 +22,7 @@ from espnet_ent.errors import AudioError, CheckpointError, ConfigError, EmptyAud
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.inference_config import InferenceConfig, read_yaml
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.metrics.calibration import RAW, Calibration, read_calibration_of
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
@@ -68,6 +69,7 @@ class EmotionTranscriber:
         config: Options of decoding.
         device: Where to compute.
         lm: A language model for shallow fusion in a beam search.
+        calibration: Temperatures of the probabilities that are told; labels and timelines are those without.
 
     A model that was trained without one of its losses does not tell what that loss teaches: no words (an empty text)
     without the transducer loss, no timeline without the lattice loss, no emotion without the utterance loss.
@@ -85,6 +87,7 @@ class EmotionTranscriber:
         config: InferenceConfig | None = None,
         device: str = "cpu",
         lm: LabelScorer | None = None,
+        calibration: Calibration = RAW,
     ) -> None:
         if torch.device(device).type == "cuda" and not torch.cuda.is_available():
             raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
@@ -100,6 +103,7 @@ class EmotionTranscriber:
         self.device = torch.device(device)
         self.lm = lm
         self.seconds: Counter[str] = Counter()
+        self.calibration = calibration
         self._steps = SearchSteps(self.model.transducer)
 
     @classmethod
@@ -110,6 +114,7 @@ class EmotionTranscriber:
         config: InferenceConfig | None = None,
         device: str = "cpu",
         lm: LabelScorer | None = None,
+        calibration: bool = True,
     ) -> EmotionTranscriber:
         """Load an experiment directory.
 
@@ -119,10 +124,13 @@ class EmotionTranscriber:
             config: Options of decoding.
             device: Where to compute.
             lm: A language model over the model's tokens, for shallow fusion in a beam search.
+            calibration: Apply the temperatures of ``calibration.json`` in ``directory``, if they are there and were
+                fitted for this checkpoint; otherwise probabilities are raw.
 
         Raises:
             ConfigError: If the configuration is missing or wrong.
-            CheckpointError: If the checkpoint is missing, damaged or does not fit.
+            CheckpointError: If the checkpoint or ``calibration.json`` is damaged, the checkpoint is missing or does not
+                fit.
         """
         directory = Path(directory)
         training = read_yaml(directory / "config.yaml")
@@ -134,7 +142,8 @@ class EmotionTranscriber:
             )
         model = build_model(training, weights_follow=True)
         load_state(model, directory / checkpoint)
-        return cls(model, config, device, lm)
+        temperatures = read_calibration_of(directory, checkpoint) if calibration else RAW
+        return cls(model, config, device, lm, temperatures)
 
     @property
     def emotions(self) -> EmotionInventory:
@@ -304,19 +313,20 @@ class EmotionTranscriber:
         """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""
         duration = samples_to_seconds(recording.num_samples, self.grid.sample_rate)
         hypothesis = _joined([part.hypotheses[0] for part in parts])
-        posteriors = frames = None
+        posteriors = raw_frames = None
         if parts[0].posteriors is not None:
             weights = [max(1, part.hypotheses[0].num_frames) for part in parts]
             posteriors = np.average([part.posteriors for part in parts], axis=0, weights=weights).astype(np.float32)
         if parts[0].frames is not None:
-            frames = np.concatenate([part.frames for part in parts])
+            raw_frames = np.concatenate([part.frames for part in parts])
+        frames = self.calibration.of_frames(raw_frames)
         words = self._words(hypothesis, frames, duration)
         return EmotionTranscript(
             text=" ".join(word.word for word in words),
             emotion=None if posteriors is None else self.emotions.names[int(posteriors.argmax())],
-            posteriors=posteriors,
+            posteriors=self.calibration.of_utterance(posteriors),
             words=words,
-            timeline=None if frames is None else self._timeline(frames, duration),
+            timeline=None if raw_frames is None else self._timeline(raw_frames, duration),
             frame_posteriors=frames,
             duration=duration,
             nbest=self._alternatives(parts),

@@ -39,6 +39,13 @@ def test_a_frame_holds_its_start_and_what_follows(grid: FrameGrid, frame: int) -
 
 
 @given(GRIDS, st.integers(0, 10**6))
+def test_the_centre_is_half_way(grid: FrameGrid, frame: int) -> None:
+    exact = Fraction((2 * frame + 1) * grid.samples_per_frame, 2 * grid.sample_rate)
+    assert grid.frame_centre(frame) == float(exact)
+    assert grid.frame_at(grid.frame_centre(frame)) == frame
+
+
+@given(GRIDS, st.integers(0, 10**6))
 def test_frame_starts_are_exact(grid: FrameGrid, frame: int) -> None:
     exact = Fraction(frame * grid.samples_per_frame, grid.sample_rate)
     assert grid.frame_start(frame) == float(exact)

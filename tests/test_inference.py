@@ -5,8 +5,10 @@ import torch
 import yaml
 
 from espnet_ent.data.audio import read_audio
+from espnet_ent.data.provenance import digest_files
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
+from espnet_ent.metrics.calibration import Calibration, scale
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.transducer.states import EncoderStates
 from tests.plugin.tiny import tiny_config
@@ -157,6 +159,40 @@ def test_what_a_model_was_not_taught_it_does_not_tell():
     silent = EmotionTranscriber(build_model(tiny_config(model_conf={"transducer_weight": 0}))).transcribe(speech)
     assert (silent.text, silent.words) == ("", ())
     assert len(silent.frame_posteriors) > 0
+
+
+def test_temperatures_of_the_checkpoint_change_probabilities_and_no_label(transcriber, experiment, caplog):
+    path, digest = experiment / "calibration.json", digest_files([experiment / "valid.loss.ave.pth"])
+    speech = noise(30000, seed=2)
+    raw = transcriber.transcribe(speech)
+    try:
+        Calibration(3.0, 0.5, 9, 9, "dev", digest).write(path)
+        found = EmotionTranscriber.from_pretrained(experiment).transcribe(speech)
+        unscaled = EmotionTranscriber.from_pretrained(experiment, calibration=False).transcribe(speech)
+        assert not caplog.records
+        Calibration(3.0, 0.5, 9, 9, "dev", "another").write(path)
+        ignored = EmotionTranscriber.from_pretrained(experiment).transcribe(speech)
+    finally:
+        path.unlink()
+    (warning,) = caplog.records
+    assert "not the temperatures of valid.loss.ave.pth" in warning.getMessage()
+    np.testing.assert_allclose(found.posteriors, scale(raw.posteriors, 3.0), rtol=1e-5)
+    np.testing.assert_allclose(found.frame_posteriors, scale(raw.frame_posteriors, 0.5), rtol=1e-5)
+    assert found.posteriors.max() < raw.posteriors.max()
+    assert (found.text, found.emotion, found.timeline) == (raw.text, raw.emotion, raw.timeline)
+    for other in (unscaled, ignored):
+        np.testing.assert_array_equal(other.posteriors, raw.posteriors)
+        np.testing.assert_array_equal(other.frame_posteriors, raw.frame_posteriors)
+
+
+def test_a_damaged_file_of_temperatures_is_one_line(experiment):
+    path = experiment / "calibration.json"
+    path.write_text("{}")
+    try:
+        with pytest.raises(CheckpointError, match="file is damaged"):
+            EmotionTranscriber.from_pretrained(experiment)
+    finally:
+        path.unlink()
 
 
 def test_a_missing_configuration_is_one_line(tmp_path):

@@ -3,9 +3,10 @@
 ``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
 ``word_times`` (utterance, start, end, word) · ``word_emotions`` (utterance, start, end, word, confidence, emotion,
 its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
-matrices, frames x emotions) · ``emotion_list``. A model without an utterance head or an emotion lattice gives no such
-files. Where several hypotheses were asked for, ``<n>best_recog/text`` and ``score`` hold the n-th, as in ESPnet;
-``remarks`` (utterance, ``empty | silent | short``) exists where there are such utterances.
+matrices, frames x emotions) · ``frame_grid`` (``sample_rate`` and ``samples_per_frame`` of these frames) ·
+``emotion_list``. Probabilities are raw: no temperature is applied. A model without an utterance head or an emotion
+lattice gives no such files. Where several hypotheses were asked for, ``<n>best_recog/text`` and ``score`` hold the
+n-th, as in ESPnet; ``remarks`` (utterance, ``empty | silent | short``) exists where there are such utterances.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import kaldiio
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import write_provenance
 from espnet_ent.data.transcript import EmotionTranscript, Word
+from espnet_ent.export.posteriors import FRAME_GRID, frame_grid_text
+from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
 
 _ARK, _SCP = "frame_posteriors.ark", "frame_posteriors.scp"
@@ -28,6 +31,7 @@ def write_decoded(
     transcripts: Iterable[tuple[str, EmotionTranscript]],
     emotions: EmotionInventory,
     made_from: Mapping[str, object],
+    grid: FrameGrid | None = None,
 ) -> int:
     """Write the decoding of a set; the directory appears only when it is complete.
 
@@ -36,6 +40,7 @@ def write_decoded(
         transcripts: (utterance, transcript), sorted by utterance.
         emotions: The emotions, in the order of all posteriors.
         made_from: What was decoded with what (see :mod:`espnet_ent.data.provenance`).
+        grid: Time grid of the frames; None: not told.
 
     Returns:
         The number of utterances.
@@ -56,6 +61,8 @@ def write_decoded(
         for name, content in lines.items():
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")
+        if grid is not None:
+            (root / FRAME_GRID).write_text(frame_grid_text(grid), encoding="utf-8")
         emotions.write(root / "emotion_list")
         write_provenance(root, made_from)
     return len(lines["text"])

@@ -22,6 +22,7 @@ from espnet_ent.metrics.classification import (
     unweighted_average_recall,
     weighted_accuracy,
 )
+from espnet_ent.metrics.confidence import score_confidence
 from espnet_ent.metrics.eder import EderCounts, eder_counts, mean_rates
 from espnet_ent.metrics.scored_set import ScoredSet, read_scored_set
 from espnet_ent.metrics.scored_words import ScoredWords, read_scored_words
@@ -42,6 +43,7 @@ def score_directories(
     emotion_list: str | Path,
     train_utt2emo: str | Path | None,
     checkpoint: str | None = None,
+    calibration: str | Path | None = None,
 ) -> dict[str, Any]:
     """Score a decoding directory against a data directory.
 
@@ -51,19 +53,23 @@ def score_directories(
         emotion_list: The classes.
         train_utt2emo: Labels that the model was trained on, for the majority baseline; None: they are not known.
         checkpoint: Name of the checkpoint that was decoded, to be told in reports.
+        calibration: File of temperatures, for the scores of confidence; None: they are left out.
 
     Returns:
-        The results, as :func:`score_set`, with ``checkpoint``.
+        The results, as :func:`score_set`, with ``checkpoint`` and ``calibration`` (see :func:`score_confidence`).
 
     Raises:
         ScoringError: As :func:`read_scored_set`, or if the training labels are missing.
+        CheckpointError: If the file of temperatures is missing or damaged.
         LabelError: If a label is unknown.
         DataError: If a file is malformed.
     """
     checkpoint = Path(checkpoint).name if checkpoint else None
     scored, inventory, majority = _read(reference, hypothesis, emotion_list, train_utt2emo)
     words = read_scored_words(reference, hypothesis, scored, inventory)
-    return {**score_set(scored, words, inventory, majority), "checkpoint": checkpoint}
+    confidence, left_out = score_confidence(scored, hypothesis, calibration)
+    told = {"checkpoint": checkpoint, "calibration": confidence, "calibration_left_out": left_out}
+    return {**score_set(scored, words, inventory, majority), **told}
 
 
 def count_directories(

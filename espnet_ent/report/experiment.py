@@ -12,6 +12,8 @@ import yaml
 
 from espnet_ent.errors import ConfigError, ScoringError
 
+PICTURE = "reliability.png"
+"""The reliability diagram, beside ``results.json``."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # token lists of thousands of lines
 
 
@@ -23,11 +25,13 @@ class ScoredResults:
         inference_tag: Name of the decoding directory.
         set_name: Name of the set.
         results: Content of its ``results.json``.
+        picture: Its reliability diagram, or None.
     """
 
     inference_tag: str
     set_name: str
     results: Mapping[str, Any]
+    picture: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -79,10 +83,13 @@ def read_experiment(directory: str | Path, command: str | None = None) -> Experi
         config=config.get("config"),
         seed=config.get("seed"),
         command=command,
-        scored=tuple(
-            ScoredResults(path.parts[-4], path.parts[-3], read_json(path, "rerun stage 13 (scoring)")) for path in paths
-        ),
+        scored=tuple(_read_scored(path) for path in paths),
     )
+
+
+def _read_scored(path: Path) -> ScoredResults:
+    results, picture = read_json(path, "rerun stage 13 (scoring)"), path.with_name(PICTURE)
+    return ScoredResults(path.parts[-4], path.parts[-3], results, picture if picture.is_file() else None)
 
 
 def read_config(directory: str | Path) -> dict[str, Any]:

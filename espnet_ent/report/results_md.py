@@ -12,6 +12,7 @@ from typing import Any
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
+from espnet_ent.report.confidence import confidence_blocks
 from espnet_ent.report.document import Block, Command, Heading, Paragraph, Table, render_markdown
 from espnet_ent.report.experiment import Experiment, ScoredResults
 from espnet_ent.report.figures import UNDEFINED, count, interval_percent, interval_title, percent
@@ -53,12 +54,15 @@ def summary_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, A
     return blocks
 
 
-def report_blocks(experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None) -> list[Block]:
-    """The whole report but for its first line; arguments as :func:`summary_blocks`."""
+def report_blocks(
+    experiments: Sequence[Experiment], difficulty: Mapping[str, Any] | None = None, beside: Path | None = None
+) -> list[Block]:
+    """The whole report but for its first line; arguments as :func:`summary_blocks` and :func:`confidence_blocks`."""
     return [
         Heading("RESULTS", level=1),
         *_setting_blocks(experiments),
         *summary_blocks(experiments, difficulty),
+        *confidence_blocks(experiments, beside),
         *_confusion_blocks(experiments),
     ]
 
@@ -71,7 +75,7 @@ def write_results_md(
     Returns:
         Whether the file was written.
     """
-    return write_document(path, report_blocks(experiments, difficulty))
+    return write_document(path, report_blocks(experiments, difficulty, Path(path).parent))
 
 
 def write_document(path: str | Path, blocks: Iterable[Block]) -> bool:

@@ -10,8 +10,10 @@ from typing import Any
 from tqdm import tqdm
 
 from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.metrics.confidence import NOT_ASKED
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
+from espnet_ent.report.confidence import UNITS, before_and_after
 from espnet_ent.report.figures import count, interval_percent, percent, seconds
 
 
@@ -29,6 +31,7 @@ def summarise(results: Mapping[str, Any]) -> str:
         *_recognition_lines(results["recognition"]),
         *_emotion_lines(results),
         *_word_lines(results.get("words")),
+        *_confidence_lines(results),
     ]
     if eder is None:
         return "\n".join([*lines, f"  EDER left out: {results['eder_left_out']}"])
@@ -57,6 +60,21 @@ def _recognition_lines(recognition: Mapping[str, Any]) -> Iterator[str]:
         )
     if recognition["num_untranscribed"]:
         yield f"  WER leaves out {count(recognition['num_untranscribed'], 'utterance')} without a transcript"
+
+
+def _confidence_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    calibration, left_out = results.get("calibration"), results.get("calibration_left_out", NOT_ASKED)
+    if calibration is None:
+        if left_out != NOT_ASKED:
+            yield f"  confidence left out: {left_out}"
+        return
+    for unit in UNITS:
+        samples = calibration[unit]
+        if samples is not None:
+            known = samples["temperature"] is not None
+            temperature = f"temperature {samples['temperature']:.3f}" if known else "no temperature"
+            ece = before_and_after(samples, "ece", in_percent=True)
+            yield f"  ECE of {unit} {ece}   NLL {before_and_after(samples, 'nll')} ({temperature})"
 
 
 def _emotion_lines(results: Mapping[str, Any]) -> Iterator[str]:

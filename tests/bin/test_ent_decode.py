@@ -1,4 +1,5 @@
 import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -11,8 +12,10 @@ import yaml
 
 from espnet_ent.bin.ent_decode import main
 from espnet_ent.data.datadir import write_data_dir
+from espnet_ent.data.provenance import digest_files
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError, DataError
+from espnet_ent.metrics.calibration import Calibration
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.language_model import build_language_model
 from tests.plugin.tiny import tiny_config
@@ -84,6 +87,29 @@ def test_a_finished_decoding_is_left_alone_and_another_checkpoint_is_not(experim
     torch.save(build_model(tiny_config()).state_dict(), experiment / "other.pth")
     decode(experiment, data, tmp_path / "out", "--inference_ent_model", "other.pth")
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").iterdir()} != before
+
+
+def test_a_decoding_tells_its_frames_and_is_raw_whatever_the_temperature(experiment, data, tmp_path):
+    decode(experiment, data, tmp_path / "raw")
+    assert (tmp_path / "raw/frame_grid").read_text() == "sample_rate 16000\nsamples_per_frame 640\n"
+    digest = digest_files([experiment / "valid.loss.ave.pth"])
+    Calibration(5.0, 5.0, 1, 1, "dev", digest).write(experiment / "calibration.json")
+    try:
+        decode(experiment, data, tmp_path / "again")
+    finally:
+        (experiment / "calibration.json").unlink()
+    assert digests(tmp_path / "again") == digests(tmp_path / "raw")
+
+
+def test_a_decoding_of_an_earlier_version_is_made_again_for_its_grid(experiment, data, tmp_path, capsys):
+    decode(experiment, data, tmp_path / "out")
+    record = json.loads((tmp_path / "out/made_from.json").read_text())
+    record["holds"].remove("frame_grid")
+    (tmp_path / "out/made_from.json").write_text(json.dumps(record))
+    (tmp_path / "out/frame_grid").unlink()
+    decode(experiment, data, tmp_path / "out")
+    assert "already" not in capsys.readouterr().out
+    assert (tmp_path / "out/frame_grid").is_file()
 
 
 def test_a_wrong_rate_is_refused_and_nothing_is_left(experiment, data, tmp_path):

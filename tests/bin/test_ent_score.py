@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from espnet_ent.bin.ent_score import main
+from espnet_ent.metrics.confidence import fit_directories
 from espnet_ent.metrics.scoring import score_directories, to_json
 from tests.bin.heavy_modules import heavy_modules
+from tests.metrics.confident_pair import write_confident_pair
 from tests.metrics.oracles import write_scored_pair
 
 
@@ -40,6 +42,25 @@ def test_a_second_run_leaves_the_file_alone(tmp_path: Path) -> None:
 def test_scoring_and_help_do_without_torch(tmp_path: Path) -> None:
     assert heavy_modules("espnet_ent.bin.ent_score", *_options(tmp_path)) == []
     assert heavy_modules("espnet_ent.bin.ent_score", "--help") == []
+
+
+def test_confidence_is_scored_and_drawn_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    reference, hypothesis = write_confident_pair(tmp_path)
+    calibration = tmp_path / "calibration.json"
+    fit_directories(reference, hypothesis).write(calibration)
+    options = _options(tmp_path)
+    write_confident_pair(tmp_path)
+    main([*options, "--calibration", str(calibration)])
+    score = Path(options[9])
+    expected = score_directories(options[1], options[3], options[5], options[7], calibration=calibration)
+    assert (score / "results.json").read_text() == to_json(expected)
+    assert expected["calibration"]["frames"]["after"] is not None
+    before = {path: path.stat().st_ino for path in score.iterdir()}
+    assert score / "reliability.png" in before
+    main([*options, "--calibration", str(calibration)])
+    assert {path: path.stat().st_ino for path in score.iterdir()} == before
+    main(options)
+    assert not (score / "reliability.png").exists()
 
 
 def test_a_user_error_is_one_line_and_status_2(tmp_path: Path) -> None:

@@ -162,6 +162,7 @@ def test_a_trained_model_is_scored_on_zed_without_iemocap(real: Workspace) -> No
     assert "the labels of training are not here: no majority baseline" in ended.stdout
     (scores,) = ours.glob("*/zed/score/results.json")
     results = json.loads(scores.read_text())
+    assert results["calibration"]["fitted_on"] == "dev"  # of IEMOCAP, where the model was trained
     assert results["emotion"]["majority"] is None
     assert results["eder"]["system"]["utterance_mean"]["eder"] > 0
     there = next(model.glob("decode_*/zed/text")).read_text()

@@ -138,12 +138,12 @@ def test_seeds_without_folds_share_everything_but_the_training(workspace: Worksp
 
 def test_the_report_comes_once_after_all(workspace: Workspace) -> None:
     for fold in ("fold1", "fold2"):
-        _touch(workspace, f"exp/{fold}/ent_tiny/decode_greedy_valid.loss.ave/test/text")
+        _touch(workspace, *(f"exp/{fold}/ent_tiny/decode_greedy_valid.loss.ave/{n}/text" for n in ("test", "dev")))
         _touch(workspace, f"dump/{fold}/raw/train/utt2emo")
     ended = workspace.run("mini", "--folds", "1 2", "--stage", "13", "--test_sets", "test", "--ent_tag", "tiny")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert _commands(workspace.calls()) == [
-        *["ent_score", "ent_difficulty", "ent_report_results"] * 2,
+        *["ent_calibrate", "ent_score", "ent_difficulty", "ent_report_results"] * 2,
         "ent_combine_results",
     ]
     combining = workspace.calls()[-1]
@@ -151,7 +151,7 @@ def test_the_report_comes_once_after_all(workspace: Workspace) -> None:
     assert combining[combining.index("--folds") :][:3] == ["--folds", "1", "2"]
     assert _values(combining, "--out") == ["exp/RESULTS_tiny.md"]
     assert "--folds 1\\ 2" in _values(combining, "--command")[0]
-    of_fold = workspace.calls()[2]
+    of_fold = workspace.calls()[3]
     assert _values(of_fold, "--difficulty") == ["data/fold1/difficulty.json"]
     assert "--folds 1 " in _values(of_fold, "--command")[0] + " "
     assert "--seeds" not in _values(of_fold, "--command")[0]

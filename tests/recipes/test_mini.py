@@ -63,7 +63,15 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     assert results["words_left_out"] is None
     assert results["words"]["num_reference"] == len(words)
     assert results["boundaries"]["num_reference"] > 0
-    assert "| ent_tiny" in (exp / "ent_tiny/RESULTS.md").read_text()
+    report = (exp / "ent_tiny/RESULTS.md").read_text()
+    assert "| ent_tiny" in report
+    assert "Set zed_test" in report
+    assert "Set dev" not in report  # temperatures are fitted on it; it is not scored
+    decoded = exp / "ent_tiny/decode_greedy_valid.loss.ave"
+    assert (decoded / "calibration.json").read_bytes() == (exp / "ent_tiny/calibration.json").read_bytes()
+    assert not (decoded / "dev/score").exists()
+    assert "(decode_greedy_valid.loss.ave/zed_test/score/reliability.png)" in report
+    assert (decoded / "zed_test/score/reliability.png").read_bytes().startswith(b"\x89PNG")
     made = {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")}
     again = workspace.run("mini", *options, *tiny)
     assert again.returncode == 0, again.stderr
@@ -107,5 +115,9 @@ def test_mixing_trains_on_intervals_and_leaves_the_test_sets_alone(workspace: Wo
     for phase in ("train", "dev"):
         for name in ("utt2emo_segments", "utt2emo_words"):
             assert f"dump/raw/{phase}_mix/{name}" in config
-    assert (recipe / "exp/ent_mixed/decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    decoded = recipe / "exp/ent_mixed/decode_greedy_valid.loss.ave"
+    assert (decoded / "zed_test/score/results.json").is_file()
+    fitted = json.loads((decoded / "calibration.json").read_text())
+    assert fitted["fitted_on"] == "dev_mix"
+    assert fitted["frame_temperature"] > 0  # mixing tells where emotions begin and end
     assert not (recipe / "dump/raw/test/utt2emo_segments").exists()

@@ -156,7 +156,16 @@ def test_language_model_is_trained_on_its_text_and_used_in_decoding(workspace: W
     *_, perplexity = _stage(workspace, 8, "--use_lm", "true")
     assert _options(perplexity)["--text"] == ["data/test/text"]
     _touch(workspace, "exp/ent_train_ent_mini_raw_char/config.yaml", "dump/raw/test/wav.scp")
-    given = ("--use_lm", "true", "--test_sets", "test", "--inference_config", "conf/decode_beam.yaml")
+    given = (
+        "--use_lm",
+        "true",
+        "--test_sets",
+        "test",
+        "--inference_config",
+        "conf/decode_beam.yaml",
+        "--calibrate",
+        "false",
+    )
     *_, decoding = _stage(workspace, 12, *given)
     assert _options(decoding)["--lm_exp"] == ["exp/lm_train_lm_mini_char"]
     assert "decode_beam_valid.loss.ave_lm_train_lm_mini_char" in _options(decoding)["--out"][0]
@@ -231,9 +240,74 @@ def test_stage_12_decodes_each_set(workspace: Workspace) -> None:
     assert _options(calls[0])["--config"] == ["conf/decode_greedy.yaml"]
 
 
+def test_stage_12_decodes_the_development_set_likewise(workspace: Workspace) -> None:
+    _touch(workspace, f"{_EXP}/config.yaml", *(f"dump/raw/{name}/wav.scp" for name in ("test", "dev", "dev_mix")))
+    first, second = _stage(workspace, 12, "--test_sets", "test", "--inference_args", "--smoothing median")
+    assert _options(second)["--data"] == ["dump/raw/dev"]
+    assert _options(second)["--out"] == [_options(first)["--out"][0].removesuffix("test") + "dev"]
+    differing = {"--data", "--out"}
+    assert {k: v for k, v in _options(first).items() if k not in differing} == {
+        k: v for k, v in _options(second).items() if k not in differing
+    }
+    *_, mixed = _stage(workspace, 12, "--test_sets", "test", "--mixing", "true", "--ent_exp", _EXP)
+    assert _options(mixed)["--data"] == ["dump/raw/dev_mix"]
+
+
+_UNCALIBRATED = [["--calibrate", "false"], ["--use_emotion", "false"], ["--dev_is_test", "true"]]
+
+
+@pytest.mark.parametrize("options", _UNCALIBRATED, ids=" ".join)
+def test_without_calibration_the_development_set_is_left_alone(workspace: Workspace, options: list[str]) -> None:
+    _touch(workspace, f"{_EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
+    _touch(workspace, f"{_DECODED}/test/text", f"{_EXP}/calibration.json")
+    _stage(workspace, 12, "--test_sets", "test", *options)
+    calls = _stage(workspace, 13, "--test_sets", "test", *options)
+    commands = [call[1].rpartition(".")[2] for call in calls]
+    assert commands[:2] == ["ent_decode", "ent_score"]
+    assert not [word for call in calls for word in call if "/dev" in word or word == "--calibration"]
+
+
+@pytest.mark.parametrize(
+    ("options", "fitted_on"),
+    [([], "dev"), (["--eval_valid_set", "true"], "org/dev"), (["--mixing", "true", "--ent_exp", _EXP], "dev_mix")],
+)
+def test_stage_13_fits_temperatures_on_the_development_set_alone(
+    workspace: Workspace, options: list[str], fitted_on: str
+) -> None:
+    decoded = f"{_DECODED}/{fitted_on.removeprefix('org/')}"
+    _touch(workspace, f"{_DECODED}/test/text", f"{decoded}/text", "dump/raw/train/utt2emo", "data/train/utt2emo")
+    calls = _stage(workspace, 13, "--test_sets", "test", *options)
+    fitting, *scoring = [call for call in calls if call[1].endswith(("ent_calibrate", "ent_score"))]
+    given = _options(fitting)
+    assert (given["--ref"], given["--hyp"]) == ([f"dump/raw/{fitted_on}"], [decoded])
+    assert given["--out"] == [f"{_DECODED}/calibration.json", f"{_EXP}/calibration.json"]
+    assert [_options(call)["--calibration"] for call in scoring] == [[f"{_DECODED}/calibration.json"]] * len(scoring)
+    scored = [_options(call)["--hyp"][0] for call in scoring]
+    assert scored == [f"{_DECODED}/{name}" for name in (["dev", "test"] if "--eval_valid_set" in options else ["test"])]
+
+
+def test_a_trained_model_brings_its_temperatures_along(workspace: Workspace) -> None:
+    _touch(workspace, "exp/theirs/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
+    _touch(workspace, "exp/theirs/decode_greedy_valid.loss.ave/test/text")
+    options = ("--skip_train", "true", "--ent_exp", "exp/theirs", "--test_sets", "test", "--stage", "12")
+    ended = workspace.run("mini", *options)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "confidence is not scored: exp/theirs/calibration.json is missing\n" in ended.stdout
+    _touch(workspace, "exp/theirs/calibration.json")
+    ended = workspace.run("mini", *options)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "confidence is scored with exp/theirs/calibration.json\n" in ended.stdout
+    calls = workspace.calls()
+    commands = [call[1].rpartition(".")[2] for call in calls]
+    assert commands.count("ent_decode") == commands.count("ent_score") == 2
+    assert "ent_calibrate" not in commands
+    last = calls[len(commands) - 1 - commands[::-1].index("ent_score")]
+    assert _options(last)["--calibration"] == ["exp/theirs/calibration.json"]
+
+
 def test_stage_13_scores_and_reports_the_command(workspace: Workspace) -> None:
-    _touch(workspace, *(f"{_DECODED}/{name}/text" for name in ("test", "zed")), "dump/raw/train/utt2emo")
-    scoring, _, _, reporting = _stage(workspace, 13, "--test_sets", "test zed", "--nj", "5")
+    _touch(workspace, *(f"{_DECODED}/{name}/text" for name in ("test", "zed", "dev")), "dump/raw/train/utt2emo")
+    _, scoring, _, _, reporting = _stage(workspace, 13, "--test_sets", "test zed", "--nj", "5")
     assert _options(scoring)["--out"] == [f"{_DECODED}/test/score"]
     assert _options(reporting)["--exp"] == [_EXP]
     command = reporting[reporting.index("--command") + 1]
@@ -255,6 +329,7 @@ def test_stage_13_scores_and_reports_the_command(workspace: Workspace) -> None:
         (12, [], f"{_EXP}/config.yaml", 11),
         (12, [f"{_EXP}/config.yaml"], "dump/raw/test/wav.scp", 3),
         (13, [], f"{_DECODED}/test/text", 12),
+        (13, [f"{_DECODED}/{name}/text" for name in ("test", "zed_dev", "zed_test")], f"{_DECODED}/dev/text", 12),
     ],
 )
 def test_a_missing_input_names_the_stage_to_rerun(

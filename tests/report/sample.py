@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 from espnet_ent.data.atomic import atomic_write_text
+from espnet_ent.metrics.calibration import Calibration
 from espnet_ent.metrics.scoring import score_directories, to_json
+from tests.metrics.confident_pair import CHECKPOINT, write_confident_pair
 from tests.metrics.oracles import write_lines, write_scored_pair, write_words
 
 DIFFICULTY = {
@@ -38,3 +42,12 @@ def write_experiments(root: Path, *, words: bool = False) -> tuple[Path, Path]:
         atomic_write_text(experiment / "decode_greedy" / set_name / "score" / "results.json", to_json(results))
         write_lines(experiment / "config.yaml", f"config: conf/train_{tag}.yaml", "seed: 7", "token_list: [a, b]")
     return root / "exp" / "ent", root / "exp" / "fent"
+
+
+def write_confident_results(root: Path, set_name: str = "test", fitted_on: str = "dev") -> dict[str, Any]:
+    """Scores with those of confidence, as ``results.json`` holds them; temperatures 2 (utterances) and 1.5 (frames)."""
+    reference, hypothesis = write_confident_pair(root, set_name)
+    Calibration(2.0, 1.5, 30, 300, fitted_on, CHECKPOINT).write(root / "calibration.json")
+    lists = (root / "emotion_list", root / "train_utt2emo")
+    results = score_directories(reference, hypothesis, *lists, calibration=root / "calibration.json")
+    return json.loads(to_json(results))

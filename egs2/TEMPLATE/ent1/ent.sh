@@ -24,7 +24,7 @@ help_message="Usage: $0 [--option value ...]
   --ent_config FILE --ent_args \"\" --ent_tag NAME --ent_exp DIR --ent_stats_dir DIR
   --pretrained_model FILE --ignore_init_mismatch false
   --inference_config FILE --inference_args \"\" --inference_tag NAME --inference_ent_model valid.loss.ave.pth
-  --score_opts \"\" --local_score_opts \"\""
+  --score_opts \"\" --local_score_opts \"\" --calibrate true   fit temperatures of confidence on the development set"
 
 # Which stages
 stage=1
@@ -109,6 +109,7 @@ inference_config=
 inference_args=
 inference_tag=
 inference_ent_model=valid.loss.ave.pth
+calibrate=true         # false: no temperatures of confidence are fitted on the development set
 score_opts=
 local_score_opts=
 # Model zoo
@@ -294,7 +295,7 @@ if runs 12; then
     lm_decode_options
     list_checkpoints
     for checkpoint in "${checkpoints[@]}"; do
-        for name in ${test_sets}; do
+        for name in $(decoded_sets); do
             needs "${data_feats}/${name}/wav.scp" 3
             # shellcheck disable=SC2086  # options are words
             ent ent_decode --data "${data_feats}/${name}" --out "$(decoded_dir "${checkpoint}" "${name}")" \
@@ -306,6 +307,7 @@ fi
 if runs 13; then
     log "stage 13: scoring"
     find_training_labels
+    find_calibration
     list_checkpoints
     for checkpoint in "${checkpoints[@]}"; do
         for name in ${test_sets}; do
@@ -314,7 +316,7 @@ if runs 13; then
             [ "${use_emotion}" = false ] || [ -z "${labels_of_training}" ] || needs "${labels_of_training}/utt2emo" 4
             # shellcheck disable=SC2086  # options are words
             ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \
-                "${labels_options[@]}" --inference_ent_model "${checkpoint}" \
+                "${labels_options[@]}" "${calibration_options[@]}" --inference_ent_model "${checkpoint}" \
                 --out "${decoded}/score" ${score_opts}
         done
     done

@@ -70,6 +70,48 @@ find_training_labels() {
     fi
 }
 
+# is_calibrated: whether temperatures are wanted, and there are emotions and data apart from the test sets to fit them on.
+is_calibrated() {
+    [ "${calibrate}" = true ] && [ "${use_emotion}" = true ] && [ "${protocol}" = honest ] && [ "${dev_is_test}" = false ]
+}
+
+# calibration_set: the development set that temperatures are fitted on; nothing where none are.
+calibration_set() {
+    is_calibrated && ! is_tests_only || return 0
+    case " ${test_sets} " in
+        *" org/${valid_set} "*) printf '%s\n' "org/${valid_set}" ;; # --eval_valid_set: one decoding for both
+        *) printf '%s\n' "${valid_set}" ;;
+    esac
+}
+
+# decoded_sets: the test sets and the one that temperatures are fitted on, once each.
+decoded_sets() {
+    local fitted_on
+    fitted_on=$(calibration_set)
+    [[ " ${test_sets} " != *" ${fitted_on} "* ]] || fitted_on=
+    printf '%s\n' "${test_sets}${fitted_on:+ ${fitted_on}}"
+}
+
+# find_calibration: fits temperatures on the development set and sets calibration_options, those of ent_score for them.
+find_calibration() {
+    local name fitted_on file=${ent_exp}/calibration.json
+    calibration_options=()
+    fitted_on=$(calibration_set)
+    if [ -n "${fitted_on}" ]; then
+        for name in $(decoded_sets); do
+            needs "$(decoded_dir "${inference_ent_model}" "${name}")/text" 12
+        done
+        ent ent_calibrate --ref "${data_feats}/${fitted_on}" --hyp "$(decoded_dir "${inference_ent_model}" "${fitted_on}")" \
+            --out "${ent_exp}/${inference_tag}/calibration.json" "${file}"
+        calibration_options=(--calibration "${ent_exp}/${inference_tag}/calibration.json")
+    elif is_calibrated && [ -e "${file}" ]; then
+        log "confidence is scored with ${file}"
+        calibration_options=(--calibration "${file}")
+    elif is_calibrated; then
+        log "confidence is not scored: ${file} is missing"
+    fi
+}
+
 # command_line: the command for RESULTS.md: what the results depend on, without which stages were run how.
 command_line() {
     local i option line=./run.sh
@@ -79,6 +121,7 @@ command_line() {
             line+=" --skip_train true"
         fi
         case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | nfold_jobs | python) continue ;; esac
+        [[ ${option} != lm[_-]* ]] || is_lm_trained || continue
         [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
         [[ ${option} != @(folds|seeds) || -n ${run_args[i + 1]} ]] || continue # one run of many
         line+=" ${run_args[i]} $(printf '%q' "${run_args[i + 1]}")"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks.decode import decode_table
 from benchmarks.demo_step import demo_table
 from benchmarks.dense import Case
 from benchmarks.scaling import audio_table, scaling_table
@@ -105,6 +106,13 @@ def blocks(num_runs: int) -> Iterator[Block]:
     yield Paragraph(
         "One utterance, joint networks and losses alone, FENT, V = 31, D = 768, 25 encoder frames and 15 characters a "
         "second. --lattice_bins bounds the sum of the nodes of a batch."
+    )
+    yield Heading("Greedy search with the emotion of every frame")
+    yield decode_table(num_runs)
+    yield Paragraph(
+        "Random weights, D = 768, V = 31, up to 374 frames an utterance. plain: one utterance, one frame after the other, "
+        "stock torch layers; fast: batched label looping, emotions of all frames at once (medians; ratios of paired "
+        "runs). other labels: utterances in which the labels differ."
     )
     yield Heading("A training step of make demo")
     yield demo_table(num_runs)

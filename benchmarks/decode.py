@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.report.document import Table
 from espnet_ent.search.greedy import greedy_search
+from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.prediction import PredictionNetwork
 from espnet_ent.transducer.standard import Transducer
-from espnet_ent.transducer.states import EncoderStates, StepStates
+from espnet_ent.transducer.states import EncoderStates, PredictionStates, StepStates
 
 _NUM_FRAMES, _VOCAB_SIZE, _SIZE, _NUM_EMOTIONS = 374, 31, 768, 4
 _LABEL_SHARE = 0.15
@@ -34,6 +35,7 @@ class SearchCase:
     transducer: Transducer | FactorizedTransducer
     emotion_joint: EmotionJoint
     enc: EncoderStates
+    steps: SearchSteps
 
 
 @torch.no_grad()
@@ -50,7 +52,8 @@ def make_case(name: str, batch_size: int) -> SearchCase:
     joint = EmotionJoint(_SIZE, transducer.emotion_prediction_size, _SIZE, _NUM_EMOTIONS).eval()
     lengths = torch.linspace(_NUM_FRAMES, 0.6 * _NUM_FRAMES, batch_size).round().long()
     h, h_emo = (torch.randn(batch_size, _NUM_FRAMES, _SIZE) for _ in range(2))
-    case = SearchCase(name, transducer, joint, EncoderStates(h, h_emo if name == "FENT" else h, lengths))
+    enc = EncoderStates(h, h_emo if name == "FENT" else h, lengths)
+    case = SearchCase(name, transducer, joint, enc, SearchSteps(transducer))
     _set_label_share(case)
     return case
 
@@ -115,10 +118,10 @@ def _plain_prediction(
 @torch.no_grad()
 def fast_search(case: SearchCase) -> list[tuple[list[int], Tensor]]:
     """The same by label looping, and the emotions of all frames at once."""
-    hypotheses = greedy_search(case.transducer, case.enc, _MOST_SYMBOLS)
-    lengths = torch.tensor([len(hypothesis.tokens) for hypothesis in hypotheses])
-    labels = nn.utils.rnn.pad_sequence([torch.tensor(h.tokens, dtype=torch.long) for h in hypotheses], True)
-    h, g = case.transducer.emotion_inputs(case.enc, case.transducer.predict(labels, lengths))
+    hypotheses = greedy_search(case.transducer, case.enc, _MOST_SYMBOLS, case.steps)
+    g = nn.utils.rnn.pad_sequence([hypothesis.states for hypothesis in hypotheses], True)
+    lengths = torch.tensor([len(hypothesis.tokens) + 1 for hypothesis in hypotheses])
+    h, g = case.transducer.emotion_inputs(case.enc, PredictionStates(g, g, lengths))
     nodes = nn.utils.rnn.pad_sequence([torch.tensor(hypothesis.nodes) for hypothesis in hypotheses], True)
     terms = case.emotion_joint.terms(h[:, : nodes.size(1)], g)
     frames = torch.arange(nodes.size(1)).expand_as(nodes)

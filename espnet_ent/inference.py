@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio import audio_info, read_audio
@@ -292,22 +291,21 @@ class EmotionTranscriber:
     def _part(self, enc: EncoderStates, nbest: list[Hypothesis], start: PredictionStart | None = None) -> _Part:
         with self._timed("emotions"):
             labels = torch.tensor([nbest[0].tokens], dtype=torch.long, device=self.device)
-            posteriors = None
+            num_labels = torch.tensor([labels.size(1)], device=self.device)
+            if nbest[0].states is None:
+                g = self.model.emotion_states(labels, num_labels, start)
+            else:
+                g = nbest[0].states.unsqueeze(0)
+            posteriors = frames = None
             if self.model.utterance_head is not None:
-                num_labels = torch.tensor([labels.size(1)], device=self.device)
-                posteriors = self.model.classify(enc, labels, num_labels, start)[0].softmax(dim=-1).cpu().numpy()
-            return _Part(nbest, posteriors, self._frame_posteriors(enc, labels, nbest[0], start))
-
-    def _frame_posteriors(
-        self, enc: EncoderStates, labels: Tensor, hypothesis: Hypothesis, start: PredictionStart | None
-    ) -> np.ndarray | None:
-        """(T, E) probabilities of each frame; None without an emotion lattice."""
-        if self.model.emotion_joint is None:
-            return None
-        if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
-            return self.model.expected_emotions(enc, labels, start)[0].cpu().numpy()
-        nodes = torch.tensor([hypothesis.nodes], device=self.device)
-        return self.model.node_emotions(enc, labels, nodes, start)[0].exp().cpu().numpy()
+                posteriors = self.model.classify(enc, g, num_labels + 1)[0].softmax(dim=-1).cpu().numpy()
+            if self.model.emotion_joint is not None:
+                if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
+                    frames = self.model.expected_emotions(enc, labels, start)[0]
+                else:
+                    nodes = torch.tensor([nbest[0].nodes], device=self.device)
+                    frames = self.model.node_emotions(enc, g, nodes)[0].exp()
+            return _Part(nbest, posteriors, None if frames is None else frames.cpu().numpy())
 
     def _transcript(self, recording: _Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
         """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from espnet_ent.errors import ConfigError
+from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import JointTerms
 
 
@@ -40,7 +41,7 @@ class EmotionJoint(nn.Module):
         Raises:
             ConfigError: If ``g`` is given to a frame-wise network or is missing for another.
         """
-        encoder = self.encoder_projection(h)
+        encoder = linear(self.encoder_projection, h)
         prediction = self._project_prediction(g)
         if prediction is None:
             prediction = encoder.new_zeros(encoder.size(0), 1, encoder.size(2))
@@ -60,7 +61,7 @@ class EmotionJoint(nn.Module):
 
     def _project_prediction(self, g: Tensor | None) -> Tensor | None:
         if g is not None and self.prediction_projection is not None:
-            return self.prediction_projection(g)
+            return linear(self.prediction_projection, g)
         if g is None and self.prediction_projection is None:
             return None
         raise ConfigError(

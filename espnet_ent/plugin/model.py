@@ -269,34 +269,37 @@ class ESPnetENTModel(AbsESPnetModel):
         feats, lengths = self.encoder.features(speech, speech_lengths)
         return {"feats": feats, "feats_lengths": lengths}
 
-    def classify(
-        self, enc: EncoderStates, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None
-    ) -> Tensor:
-        """Utterance emotion logits (B, E) given a text, e.g. the decoded one.
+    def emotion_states(self, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None) -> Tensor:
+        """Prediction states (B, U + 1, P) that the emotion branches see.
 
         Args:
-            enc: Encoder states of B utterances.
             labels: (B, U), padded with any label.
             label_lengths: (B,).
             start: Where the prediction networks go on; None: at the beginning.
         """
-        states = self.transducer.predict(labels, label_lengths, start)
-        h, g = self.transducer.emotion_inputs(enc, states)
-        return self.utterance_head(h, enc.lengths, g, label_lengths + 1)
+        return self.transducer.predict(labels, label_lengths, start).g_blank
 
-    def node_emotions(
-        self, enc: EncoderStates, labels: Tensor, nodes: Tensor, start: PredictionStart | None = None
-    ) -> Tensor:
+    def classify(self, enc: EncoderStates, g: Tensor, num_columns: Tensor) -> Tensor:
+        """Utterance emotion logits (B, E) given a text, e.g. the decoded one.
+
+        Args:
+            enc: Encoder states of B utterances.
+            g: (B, U + 1, P) states of the text, see :meth:`emotion_states`.
+            num_columns: (B,) valid columns: number of labels + 1.
+        """
+        h, g = self.transducer.emotion_inputs(enc, PredictionStates(g, g, num_columns))
+        return self.utterance_head(h, enc.lengths, g, num_columns)
+
+    def node_emotions(self, enc: EncoderStates, g: Tensor, nodes: Tensor) -> Tensor:
         """Emotion log-probabilities (B, T, E) along one path through the lattice.
 
         Args:
             enc: Encoder states of B utterances.
-            labels: (B, U), padded with any label.
+            g: (B, U + 1, P) states of the text, see :meth:`emotion_states`.
             nodes: (B, T), the number of labels emitted before each frame's blank.
-            start: Where the prediction networks go on; None: at the beginning.
         """
-        label_lengths = labels.new_full((labels.size(0),), labels.size(1))
-        h, g = self.transducer.emotion_inputs(enc, self.transducer.predict(labels, label_lengths, start))
+        num_columns = nodes.new_full((g.size(0),), g.size(1))
+        h, g = self.transducer.emotion_inputs(enc, PredictionStates(g, g, num_columns))
         terms = self.emotion_joint.terms(_of_lattice(enc, h), g)
         utterances = torch.arange(len(nodes), device=nodes.device).unsqueeze(1).expand_as(nodes)
         frames = torch.arange(nodes.size(1), device=nodes.device).expand_as(nodes)

@@ -211,7 +211,7 @@ class _Rows:
 
     def __init__(self, steps: SearchSteps, start: PredictionStart, device: torch.device) -> None:
         self.steps, self.device = steps, device
-        self.projected, self.recurrent = steps(start.labels, start.state)
+        self.projected, self.recurrent, _ = steps(start.labels, start.state)
 
     def follow(self, partials: Sequence[_Partial]) -> None:
         """Give each hypothesis a row of its own, with all its labels in it."""
@@ -222,7 +222,7 @@ class _Rows:
         if new:
             index = torch.tensor(new, device=self.device)
             labels = torch.tensor([partials[number].labels[-1] for number in new], device=self.device)
-            projected, after = self.steps(labels, tuple(values.index_select(1, index) for values in self.recurrent))
+            projected, after, _ = self.steps(labels, tuple(values.index_select(1, index) for values in self.recurrent))
             for values, of_new in zip(self.recurrent, after, strict=True):
                 values.index_copy_(1, index, of_new)
             for values, of_new in zip(self.projected, projected, strict=True):

@@ -84,7 +84,7 @@ def greedy_search(
             num_frames = _FRAMES_AT_ONCE
         else:
             num_frames = min(2 * num_frames, _MOST_FRAMES_AT_ONCE)
-    return [path.hypothesis() for path in paths]
+    return [path.hypothesis(columns) for path, columns in zip(paths, states.columns(), strict=True)]
 
 
 @dataclass
@@ -123,13 +123,14 @@ class _Path:
             self.token_scores.append(score)
             self.symbols += 1
 
-    def hypothesis(self) -> Hypothesis:
+    def hypothesis(self, states: Tensor) -> Hypothesis:
         return Hypothesis(
             tokens=tuple(self.tokens),
             token_frames=tuple(self.token_frames),
             nodes=tuple(self.nodes),
             score=self.blank_score + sum(self.token_scores),
             token_scores=tuple(self.token_scores),
+            states=states,
         )
 
 
@@ -139,7 +140,8 @@ class _Predictions:
     def __init__(self, steps: SearchSteps, start: PredictionStart, device: torch.device) -> None:
         self.steps = steps
         self.device = device
-        self.projected, self.recurrent = steps(start.labels, start.state)
+        self.projected, self.recurrent, first = steps(start.labels, start.state)
+        self._outputs, self._utterances = [first], list(range(len(first)))
 
     def of(self, utterances: list[int]) -> tuple[Tensor, ...]:
         """Projected states (len(utterances), 1, J) for each joint network."""
@@ -151,15 +153,28 @@ class _Predictions:
     def step(self, utterances: list[int], labels: list[int]) -> None:
         """Go on with one label each."""
         inputs = torch.tensor(labels, device=self.device)
+        self._utterances += utterances
         if len(utterances) == len(self.projected[0]):
-            self.projected, self.recurrent = self.steps(inputs, self.recurrent)
+            self.projected, self.recurrent, outputs = self.steps(inputs, self.recurrent)
+            self._outputs.append(outputs)
             return
         index = torch.tensor(utterances, device=self.device)
-        projected, after = self.steps(inputs, tuple(values.index_select(1, index) for values in self.recurrent))
+        projected, after, outputs = self.steps(
+            inputs, tuple(values.index_select(1, index) for values in self.recurrent)
+        )
+        self._outputs.append(outputs)
         for values, new in zip(self.recurrent, after, strict=True):
             values.index_copy_(1, index, new)
         for values, new in zip(self.projected, projected, strict=True):
             values.index_copy_(0, index, new)
+
+    def columns(self) -> list[Tensor]:
+        """All states (U + 1, P) of each utterance that the emotion branches see."""
+        rows: list[list[int]] = [[] for _ in range(len(self._outputs[0]))]
+        for row, utterance in enumerate(self._utterances):
+            rows[utterance].append(row)
+        outputs = torch.cat(self._outputs)
+        return [outputs.index_select(0, torch.tensor(of_one, device=self.device)) for of_one in rows]
 
 
 def _advance(active: list[_Path], log_probs: Tensor) -> list[_Path]:

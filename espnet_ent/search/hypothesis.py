@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,8 @@ class Hypothesis:
             labels emitted up to and including frame t. The frame's emotion is read there.
         score: Log probability (nats) of the alignment: all labels, and the blank of every frame.
         token_scores: Log probability (nats) of each label at its node.
+        states: (U + 1, P) prediction states that the emotion branches see, column by column; None if the search did not
+            keep them.
         total_score: What a beam search goes by: log probability of all alignments of the labels that it kept, and of
             the labels by the weighted language model; None after a greedy search.
     """
@@ -26,6 +30,7 @@ class Hypothesis:
     score: float
     token_scores: tuple[float, ...] = ()
     total_score: float | None = None
+    states: Tensor | None = field(default=None, compare=False, repr=False)
 
     @property
     def num_frames(self) -> int:

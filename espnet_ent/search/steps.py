@@ -51,12 +51,12 @@ class SearchSteps:
     def after(self, start: PredictionStart, labels: Sequence[int]) -> PredictionStart:
         """Where to go on after ``labels`` of the only sequence of ``start``."""
         for label in labels:
-            _, state = self(start.labels, start.state)
+            _, state, _ = self(start.labels, start.state)
             start = PredictionStart(start.labels.new_full((1,), label), state)
         return start
 
     @torch.no_grad()
-    def __call__(self, labels: Tensor, state: SearchState) -> tuple[tuple[Tensor, ...], SearchState]:
+    def __call__(self, labels: Tensor, state: SearchState) -> tuple[tuple[Tensor, ...], SearchState, Tensor]:
         """One step.
 
         Args:
@@ -64,15 +64,17 @@ class SearchSteps:
             state: State before that label.
 
         Returns:
-            Projected states (B, J) for each joint network, and the state after the label.
+            Projected states (B, J) for each joint network, the state after the label, and the states (B, P) that the
+            emotion branches see: those of the first network.
         """
         size = len(state) // len(self._networks)
-        projected, after = [], []
+        projected, after, outputs = [], [], []
         for number, network in enumerate(self._networks):
-            values, new = network.step(labels, state[number * size : (number + 1) * size])
-            projected.append(values)
+            output, new = network.step(labels, state[number * size : (number + 1) * size])
+            outputs.append(output)
+            projected.append(network.projection(output))
             after += new
-        return tuple(projected), tuple(after)
+        return tuple(projected), tuple(after), outputs[0]
 
 
 class _Matrix:
@@ -119,7 +121,7 @@ class _Network:
         new = [
             values[0].unsqueeze(0) if len(values) == 1 else torch.stack(values) for values in zip(*after, strict=True)
         ]
-        return self.projection(self.output(hidden)), new
+        return self.output(hidden), new
 
 
 def _lstm(inputs: Tensor, of_state: Tensor, before: list[Tensor]) -> tuple[Tensor, Tensor]:

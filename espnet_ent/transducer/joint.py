@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from espnet_ent.transducer.products import linear
 from espnet_ent.transducer.states import JointTerms
 
 
@@ -37,8 +38,8 @@ class JointNetwork(nn.Module):
 
     def combine(self, encoder: Tensor, prediction: Tensor) -> Tensor:
         """Logits (..., K) of projected states (..., J), broadcast against each other."""
-        return self.output((encoder + prediction).tanh())
+        return linear(self.output, (encoder + prediction).tanh_())
 
     def logits(self, h_t: Tensor, g_u: Tensor) -> Tensor:
         """Logits (..., K) of nodes, given states (..., D) and (..., P)."""
-        return self.combine(self.encoder_projection(h_t), self.prediction_projection(g_u))
+        return self.output((self.encoder_projection(h_t) + self.prediction_projection(g_u)).tanh())

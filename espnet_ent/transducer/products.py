@@ -21,7 +21,9 @@ def product(left: Tensor, right: Tensor, bias: Tensor | None = None) -> Tensor:
 
 
 def linear(layer: nn.Linear, values: Tensor) -> Tensor:
-    """What a layer makes of ``values`` (..., K), by :func:`product`."""
+    """What a layer makes of ``values`` (..., K), by :func:`product` where no gradient is wanted."""
+    if torch.is_grad_enabled():
+        return layer(values)
     found = product(values.flatten(0, -2), layer.weight.detach(), None if layer.bias is None else layer.bias.detach())
     return found.view(*values.shape[:-1], -1)
 

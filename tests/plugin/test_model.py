@@ -55,7 +55,7 @@ def test_emotions_on_the_path_are_read_at_the_right_nodes(changes):
     model, batch = build(changes), tiny_batch((9600,))
     enc = model.encoder(batch["speech"], batch["speech_lengths"])
     nodes = torch.arange(int(enc.lengths[0])).clamp(max=4).unsqueeze(0)
-    on_path = model.node_emotions(enc, batch["text"], nodes)
+    on_path = model.node_emotions(enc, model.emotion_states(batch["text"], batch["text_lengths"]), nodes)
     states = model.transducer.predict(batch["text"], batch["text_lengths"])
     h, g = model.transducer.emotion_inputs(enc, states)
     lattice = model.emotion_joint.terms(h, g).logits().log_softmax(dim=-1)
@@ -69,7 +69,9 @@ def test_classify_with_the_true_text_gives_what_validation_counts(changes):
     model.reset_emotion_counts()
     model(**batch)
     enc = model.encoder(batch["speech"], batch["speech_lengths"])
-    predicted = model.classify(enc, batch["text"], batch["text_lengths"]).argmax(dim=-1)
+    predicted = model.classify(
+        enc, model.emotion_states(batch["text"], batch["text_lengths"]), batch["text_lengths"] + 1
+    ).argmax(dim=-1)
     expected = np.zeros((4, 4), dtype=np.int64)
     for reference, prediction in zip(batch["emotion"].flatten().tolist(), predicted.tolist(), strict=True):
         expected[reference, prediction] += 1
@@ -118,7 +120,8 @@ def test_an_emotion_branch_feeds_the_lattice_alone(changes):
     torch.testing.assert_close(loss, expected)
     nodes = torch.zeros(len(enc.h), enc.h.size(1), dtype=torch.long)
     torch.testing.assert_close(
-        model.node_emotions(enc, batch["text"].clamp(min=0), nodes), terms.logits()[:, :, 0].log_softmax(-1)
+        model.node_emotions(enc, model.emotion_states(batch["text"].clamp(min=0), batch["text_lengths"]), nodes),
+        terms.logits()[:, :, 0].log_softmax(-1),
     )
     with torch.no_grad():
         model.encoder.emotion_branch.norm.weight.zero_()

@@ -171,3 +171,32 @@ def test_of_equal_outputs_the_first_is_taken():
 def test_a_limit_below_one_is_refused():
     with pytest.raises(ConfigError, match="max_symbols_per_frame out of range; expected >= 1; got 0"):
         greedy_search(*make_case(Transducer, 0, LENGTHS), 0)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@torch.no_grad()
+def test_states_of_the_search_are_those_of_the_labels(form):
+    transducer, enc = make_case(form, 1, LENGTHS)
+    for hypothesis in greedy_search(transducer, enc, 3):
+        labels = torch.tensor([hypothesis.tokens], dtype=torch.long)
+        expected = transducer.predict(labels, torch.tensor([len(hypothesis.tokens)])).g_blank[0]
+        torch.testing.assert_close(hypothesis.states, expected)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@torch.no_grad()
+def test_in_float32_only_near_ties_are_decided_otherwise(form):
+    """Where the naive search and ours differ, two outputs of a node are nearer than the rounding of float32."""
+    compared = 0
+    for seed in range(10):
+        transducer, enc = make_case(form, seed, LENGTHS)
+        transducer, enc = transducer.float(), EncoderStates(enc.h.float(), enc.h_emo.float(), enc.lengths)
+        for b, hypothesis in enumerate(greedy_search(transducer, enc, 4)):
+            expected = _naive(transducer, enc, b, 4)
+            if (hypothesis.tokens, hypothesis.nodes) == (expected.tokens, expected.nodes):
+                compared += 1
+                continue
+            lattice = node_log_probs(transducer, enc, b, list(expected.tokens))
+            best_two = lattice.topk(2, dim=-1).values
+            assert (best_two[..., 0] - best_two[..., 1]).min() < 1e-4
+    assert compared > 30

@@ -33,12 +33,26 @@ def test_steps_equal_whole_sequences(options, most_in_a_table, dtype, monkeypatc
     transducer = _TwoPredictors(dtype, **options)
     labels = torch.tensor([[3, 1, 6], [2, 2, 4], [5, 0, 1]])
     whole = [projection(network(labels)) for network, projection in transducer.parts]
+    outputs = transducer.parts[0][0](labels)
     steps = SearchSteps(transducer)
     start = steps.start(3)
-    projected, state = steps(start.labels, start.state)
+    projected, state, g = steps(start.labels, start.state)
     for u in range(4):
         if u:
-            projected, state = steps(labels[:, u - 1], state)
+            projected, state, g = steps(labels[:, u - 1], state)
+        torch.testing.assert_close(g, outputs[:, u].detach())
         for found, expected in zip(projected, whole, strict=True):
             torch.testing.assert_close(found, expected[:, u])
             assert not found.requires_grad
+
+
+def test_a_sequence_goes_on_where_another_ended() -> None:
+    transducer = _TwoPredictors(torch.float64)
+    steps = SearchSteps(transducer)
+    labels = [3, 1, 6, 2]
+    for cut in range(5):
+        start = steps.after(steps.start(1), labels[:cut])
+        for number, (network, _) in enumerate(transducer.parts):
+            whole = network(torch.tensor([labels]))
+            rest = network(torch.tensor([labels[cut:]], dtype=torch.long), start.part(number, of=2))
+            torch.testing.assert_close(rest, whole[:, cut:])

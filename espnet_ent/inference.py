@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -305,7 +305,9 @@ class EmotionTranscriber:
                 else:
                     nodes = torch.tensor([nbest[0].nodes], device=self.device)
                     frames = self.model.node_emotions(enc, g, nodes)[0].exp()
-            return _Part(nbest, posteriors, None if frames is None else frames.cpu().numpy())
+            # Without their states, whose number grows with the text.
+            hypotheses = [replace(hypothesis, states=None) for hypothesis in nbest]
+            return _Part(hypotheses, posteriors, None if frames is None else frames.cpu().numpy())
 
     def _transcript(self, recording: _Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
         """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""

@@ -52,7 +52,7 @@ class InferenceConfig:
     smoothing_frames: int = 11
     self_loop: float = 0.9
     longest_word_seconds: float = 0.6
-    window_seconds: float = 60.0
+    window_seconds: float = 40.0
     context_seconds: float = 4.0
 
     def __post_init__(self) -> None:

@@ -111,8 +111,8 @@ def blocks(num_runs: int) -> Iterator[Block]:
     yield decode_table(num_runs)
     yield Paragraph(
         "Random weights, D = 768, V = 31, up to 374 frames an utterance. plain: one utterance, one frame after the "
-        "other, stock torch layers; fast: batched label looping, emotions of all frames at once (medians; ratios of paired "
-        "runs). other labels: utterances in which the labels differ."
+        "other, stock torch layers; fast: batched label looping, emotions of all frames at once (medians; ratios of "
+        "paired runs). other labels: utterances in which the labels differ."
     )
     yield Heading("A training step of make demo")
     yield demo_table(num_runs)

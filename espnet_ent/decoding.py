@@ -10,15 +10,14 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from espnet_ent.data.audio import read_audio
 from espnet_ent.data.datadir import read_data_dir
 from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
+from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.errors import ConfigError, EmptyAudioError
+from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.export.decoded import write_decoded
 from espnet_ent.export.posteriors import FRAME_GRID
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
@@ -117,14 +116,16 @@ def decode_data_dir(
     """
     options = options or DecodingOptions()
     utterances = read_data_dir(data)
+    if not utterances:
+        raise DataError("no utterance to decode", where=data)
     made_from = {
         "batch_size": options.batch_size,
-        "checkpoint": digest_files([Path(experiment) / checkpoint]),
+        "checkpoint": digest_files([Path(experiment) / checkpoint, Path(experiment) / "config.yaml"]),
         "config": asdict(config),
         "data": digest_data_dir(data),
     }
     if options.lm is not None:
-        made_from["lm"] = digest_files([Path(*options.lm)])
+        made_from["lm"] = digest_files([Path(*options.lm), Path(options.lm[0], "config.yaml")])
     if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
     transcriber = _load(experiment, checkpoint, config, options)
@@ -201,8 +202,8 @@ def _transcribe_all(
     # One thread: the same sums in the same order for any nj.
     torch.set_num_threads(1)
     if options.nj == 1 or options.device != "cpu":
-        for batch, samples, seconds in _read_ahead(batches, options.num_workers):
-            yield _transcribe(batch, samples, seconds)
+        for batch, recordings, seconds in _read_ahead(batches, options.num_workers):
+            yield _transcribe(batch, recordings, seconds)
         return
     # Forked workers share the loaded model.
     with ProcessPoolExecutor(options.nj, mp_context=multiprocessing.get_context("fork")) as pool:
@@ -211,7 +212,7 @@ def _transcribe_all(
 
 def _read_ahead(
     batches: list[list[Utterance]], num_workers: int
-) -> Iterator[tuple[list[Utterance], list[np.ndarray], float]]:
+) -> Iterator[tuple[list[Utterance], list[Recording], float]]:
     """Batches with their audio and the seconds that reading took, read in threads while others are decoded."""
     if num_workers == 0:
         yield from ((batch, *_read(batch)) for batch in batches)
@@ -231,26 +232,24 @@ def _transcribe_batch(batch: list[Utterance]) -> _Batch:
     return _transcribe(batch, *_read(batch))
 
 
-def _transcribe(batch: list[Utterance], samples: list[np.ndarray], seconds: float) -> _Batch:
+def _transcribe(batch: list[Utterance], recordings: list[Recording], seconds: float) -> _Batch:
     assert _transcriber is not None
     _transcriber.seconds.clear()
-    transcripts = _transcriber.transcribe_batch(samples)
+    transcripts = _transcriber.transcribe_recordings(recordings)
     spent = Counter(_transcriber.seconds)
     spent["reading"] += seconds
     named = [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]
     return named, spent
 
 
-def _read(batch: list[Utterance]) -> tuple[list[np.ndarray], float]:
-    """Samples of each utterance, none where its file holds none, and how long it took."""
+def _read(batch: list[Utterance]) -> tuple[list[Recording], float]:
+    """Recordings, read already unless they are longer than a window, and how long that took."""
     assert _transcriber is not None
     begin = time.perf_counter()
-    samples = []
+    rate, recordings = _transcriber.grid.sample_rate, []
     for utterance in batch:
-        try:
-            samples.append(
-                read_audio(utterance.audio, _transcriber.grid.sample_rate, start=utterance.start, end=utterance.end)
-            )
-        except EmptyAudioError:
-            samples.append(np.zeros(0, np.float32))
-    return samples, time.perf_counter() - begin
+        recording = Recording.of_file(utterance.audio, rate, start=utterance.start, end=utterance.end)
+        if recording.num_samples <= rate * _transcriber.config.window_seconds:
+            recording = Recording.of_samples(recording.read(0, recording.num_samples))
+        recordings.append(recording)
+    return recordings, time.perf_counter() - begin

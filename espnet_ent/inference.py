@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import logging
+import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
-from espnet_ent.data.audio import audio_info, read_audio
+from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words, word_ends
-from espnet_ent.errors import AudioError, CheckpointError, ConfigError, EmptyAudioError
+from espnet_ent.data.yaml_files import read_yaml
+from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
-from espnet_ent.inference_config import InferenceConfig, read_yaml
+from espnet_ent.inference_config import InferenceConfig
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.metrics.calibration import RAW, Calibration, read_calibration_of
 from espnet_ent.plugin.builder import build_model
@@ -41,14 +42,6 @@ SHORTEST_SECONDS = 0.2
 SILENCE = 1e-4
 """Recordings whose samples nowhere exceed this (-80 dB of full scale) are not searched."""
 DEFAULT_CHECKPOINT = "valid.loss.ave.pth"
-
-
-@dataclass(frozen=True, eq=False)
-class _Recording:
-    """A recording that need not be in memory: its length, and how to read samples [start, end)."""
-
-    num_samples: int
-    read: Callable[[int, int], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +81,7 @@ class EmotionTranscriber:
         lm: LabelScorer | None = None,
         calibration: Calibration = RAW,
     ) -> None:
-        if torch.device(device).type == "cuda" and not torch.cuda.is_available():
-            raise ConfigError("no GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
+        _check_device(device)
         self.model = model.to(device).eval()
         self.config = config or InferenceConfig()
         if lm is not None and self.config.beam_size == 1:
@@ -165,27 +157,8 @@ class EmotionTranscriber:
             AudioError: If the file can't be read.
         """
         if isinstance(audio, (str, Path)):
-            return self._transcribe([self._open(audio)])[0]
+            return self.transcribe_recordings([Recording.of_file(audio, self.grid.sample_rate, resample=True)])[0]
         return self.transcribe(audio)
-
-    def _open(self, path: str | Path) -> _Recording:
-        wanted = self.grid.sample_rate
-        try:
-            info = audio_info(path)
-        except EmptyAudioError:
-            return _of_samples(np.zeros(0, np.float32))
-        if info.sample_rate < wanted:
-            logging.warning(
-                f"{path}: {info.sample_rate} Hz is below the model's {wanted} Hz; nothing above "
-                f"{info.sample_rate // 2} Hz is in it, and the model has learned from speech where something is"
-            )
-
-        def read(start: int, end: int) -> np.ndarray:
-            first, last = samples_to_seconds(start, wanted), samples_to_seconds(end, wanted)
-            return read_audio(str(path), wanted, resample=True, start=first, end=last)
-
-        seconds = samples_to_seconds(info.num_samples, info.sample_rate)
-        return _Recording(seconds_to_samples(seconds, wanted), read)
 
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
         """Transcribe samples (N,) in [-1, 1] at the model's rate; none at all give an empty transcript.
@@ -206,11 +179,15 @@ class EmotionTranscriber:
                 raise AudioError(
                     "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
                 )
-        return self._transcribe([_of_samples(samples) for samples in recordings])
+        return self.transcribe_recordings([Recording.of_samples(samples) for samples in recordings])
 
     @torch.no_grad()
-    def _transcribe(self, recordings: Sequence[_Recording]) -> list[EmotionTranscript]:
-        """Recordings of one window are searched together, longer ones window by window."""
+    def transcribe_recordings(self, recordings: Sequence[Recording]) -> list[EmotionTranscript]:
+        """Transcribe recordings at the model's rate: those of one window together, longer ones window by window.
+
+        Raises:
+            AudioError: If samples are not finite or can't be read.
+        """
         config = self.config
         plans = [
             plan_windows(recording.num_samples, self.grid, config.window_seconds, config.context_seconds)
@@ -231,19 +208,21 @@ class EmotionTranscriber:
             found[number], loudest[number] = self._window_by_window(recordings[number], plans[number])
         return [self._transcript(*parts) for parts in zip(recordings, found, loudest, strict=True)]
 
-    def _window_by_window(self, recording: _Recording, windows: Sequence[Window]) -> tuple[list[_Part], float]:
+    def _window_by_window(self, recording: Recording, windows: Sequence[Window]) -> tuple[list[_Part], float]:
         """Parts of a long recording, and its loudest sample; the prediction networks go on from window to window."""
         start = self._steps.start(1)
         parts, loudest = [], 0.0
         for window in windows:
             enc, peak = self._encode(recording, window)
+            if not int(enc.lengths[0]):
+                continue  # encoders lose frames at the end
             ((best, *_),) = self._search([enc], [peak <= SILENCE], start)
             parts.append(self._part(enc, [best], start))
             start = self._steps.after(start, best.tokens)
             loudest = max(loudest, peak)
         return parts, loudest
 
-    def _encode(self, recording: _Recording, window: Window) -> tuple[EncoderStates, float]:
+    def _encode(self, recording: Recording, window: Window) -> tuple[EncoderStates, float]:
         """Encoder states of a window's own frames, and its loudest sample."""
         with self._timed("reading"):
             samples = recording.read(window.start, window.end)
@@ -309,7 +288,7 @@ class EmotionTranscriber:
             hypotheses = [replace(hypothesis, states=None) for hypothesis in nbest]
             return _Part(hypotheses, posteriors, None if frames is None else frames.cpu().numpy())
 
-    def _transcript(self, recording: _Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
+    def _transcript(self, recording: Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
         """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""
         duration = samples_to_seconds(recording.num_samples, self.grid.sample_rate)
         hypothesis = _joined([part.hypotheses[0] for part in parts])
@@ -334,14 +313,15 @@ class EmotionTranscriber:
         )
 
     def _alternatives(self, parts: Sequence[_Part]) -> tuple[Alternative, ...]:
-        if self.config.nbest == 1 or len(parts) > 1:
+        """As many as asked for: what the search did not find is empty and impossible."""
+        if self.config.nbest == 1:
             return ()
-        return tuple(
-            Alternative(
-                self._text(hypothesis), hypothesis.score if hypothesis.total_score is None else hypothesis.total_score
-            )
-            for hypothesis in parts[0].hypotheses
-        )
+        hypotheses = [_joined([part.hypotheses[0] for part in parts])] if len(parts) > 1 else parts[0].hypotheses
+        found = [
+            Alternative(self._text(one), one.score if one.total_score is None else one.total_score)
+            for one in hypotheses
+        ]
+        return tuple(found + [Alternative("", -math.inf)] * (self.config.nbest - len(found)))
 
     def _text(self, hypothesis: Hypothesis) -> str:
         tokens = [self.model.tokens[index] for index in hypothesis.tokens]
@@ -373,8 +353,13 @@ class EmotionTranscriber:
         return tuple(words)
 
 
-def _of_samples(samples: np.ndarray) -> _Recording:
-    return _Recording(len(samples), lambda start, end: samples[start:end])
+def _check_device(device: str) -> None:
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise ConfigError("unknown device", where="device", expected="cpu, cuda or cuda:N", got=device) from None
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ConfigError("no such GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
 
 
 def _joined(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
@@ -397,7 +382,7 @@ def _joined(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
     )
 
 
-def _remark(recording: _Recording, loudest: float, sample_rate: int) -> str | None:
+def _remark(recording: Recording, loudest: float, sample_rate: int) -> str | None:
     if recording.num_samples == 0:
         return "empty"
     if loudest <= SILENCE:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError
 from espnet_ent.search.beam import BeamConfig
 from espnet_ent.search.smoothing import Smoothing
@@ -107,21 +107,5 @@ def _check_type(name: str, value: Any, expected: type) -> None:
     allowed = (int, float) if expected is float else (expected,)
     if not isinstance(value, allowed) or (isinstance(value, bool) and expected is not bool):
         raise ConfigError(f"{name} has the wrong type", expected=_KINDS[expected], got=repr(value))
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """A YAML mapping.
-
-    Raises:
-        ConfigError: If the file is missing or is not a mapping.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise ConfigError("configuration is missing", where=path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ConfigError("configuration is not YAML", where=path, got=error) from error
-    if not isinstance(values, dict):
-        raise ConfigError("configuration is not a mapping", where=path, got=type(values).__name__)
-    return values
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} is not finite", expected="a number", got=value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -26,7 +27,7 @@ class Window:
 
 
 def plan_windows(num_samples: int, grid: FrameGrid, window_seconds: float, context_seconds: float) -> list[Window]:
-    """Windows of about equal length that cover a recording; their frames are those of the whole recording.
+    """Windows that cover a recording; their frames are those of the whole recording.
 
     Args:
         num_samples: Length of the recording.
@@ -35,24 +36,26 @@ def plan_windows(num_samples: int, grid: FrameGrid, window_seconds: float, conte
         context_seconds: What is encoded on both sides in addition.
 
     Returns:
-        One window without context for a recording that is not longer than a window.
+        Windows whose lengths differ by at most one frame; one window without context for a recording that is not
+        longer than a window.
     """
     longest = max(1, seconds_to_samples(window_seconds, grid.sample_rate) // grid.samples_per_frame)
     num_frames = math.ceil(num_samples / grid.samples_per_frame)
     if num_frames <= longest:
         return [Window(0, num_samples)]
     context = math.ceil(seconds_to_samples(context_seconds, grid.sample_rate) / grid.samples_per_frame)
-    size = math.ceil(num_frames / math.ceil(num_frames / longest))
+    number = math.ceil(num_frames / longest)
+    edges = [position * num_frames // number for position in range(number + 1)]
     windows = []
-    for first in range(0, num_frames, size):
+    for first, after in itertools.pairwise(edges):
         before = min(context, first)
-        is_last = first + size >= num_frames
+        is_last = after == num_frames
         windows.append(
             Window(
                 start=(first - before) * grid.samples_per_frame,
-                end=num_samples if is_last else min(num_samples, (first + size + context) * grid.samples_per_frame),
+                end=num_samples if is_last else min(num_samples, (after + context) * grid.samples_per_frame),
                 first_frame=before,
-                last_frame=None if is_last else before + size,
+                last_frame=None if is_last else before + after - first,
             )
         )
     return windows

@@ -139,7 +139,7 @@ def test_samples_of_another_kind_are_refused(transcriber, samples):
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
 def test_a_device_that_is_not_there_is_one_line(experiment):
-    with pytest.raises(ConfigError, match="no GPU"):
+    with pytest.raises(ConfigError, match="no such GPU"):
         EmotionTranscriber.from_pretrained(experiment, device="cuda")
 
 
@@ -281,7 +281,7 @@ def test_windows_of_a_long_recording_give_what_the_whole_gives(experiment, monke
 
 
 def test_long_file_is_read_window_by_window(experiment, tmp_path, monkeypatch):
-    import espnet_ent.inference as module
+    import espnet_ent.data.recording as module
 
     speech = noise(16000 * 7, seed=4)
     soundfile.write(tmp_path / "long.wav", speech, 16000, subtype="FLOAT")
@@ -338,3 +338,36 @@ def test_time_is_told_by_part(experiment):
     transcriber.transcribe(noise(16000))
     assert set(transcriber.seconds) == {"reading", "encoding", "search", "emotions"}
     assert all(seconds >= 0 for seconds in transcriber.seconds.values())
+
+
+@pytest.mark.parametrize("rest", [-635, -300, 5])
+@pytest.mark.parametrize("beam_size", [1, 2])
+def test_last_window_never_lacks_frames(experiment, rest, beam_size):
+    config = InferenceConfig(window_seconds=1.0, context_seconds=0.5, beam_size=beam_size)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, config=config)
+    samples = noise(101 * transcriber.grid.samples_per_frame + rest)
+    states = transcriber.model.encoder(torch.from_numpy(samples).unsqueeze(0), torch.tensor([len(samples)]))
+    assert len(transcriber.transcribe(samples).frame_posteriors) == int(states.lengths[0])
+
+
+def test_long_recordings_and_silence_have_as_many_texts_as_asked_for(experiment):
+    config = InferenceConfig(window_seconds=1.0, context_seconds=0.5, beam_size=3, nbest=3)
+    transcriber = EmotionTranscriber.from_pretrained(experiment, config=config)
+    for samples in (noise(40000), np.zeros(16000, np.float32)):
+        transcript = transcriber.transcribe(samples)
+        assert len(transcript.nbest) == 3
+        assert transcript.nbest[0].text == transcript.text
+        assert transcript.nbest[2].score == -np.inf
+
+
+def test_device_that_is_not_there_is_one_line(experiment):
+    with pytest.raises(ConfigError, match="unknown device"):
+        EmotionTranscriber.from_pretrained(experiment, device="foo")
+    with pytest.raises(ConfigError, match="no such GPU is usable here"):
+        EmotionTranscriber.from_pretrained(experiment, device="cuda:99")
+
+
+@pytest.mark.parametrize("rate", [44100, 48000])
+def test_file_of_less_than_a_sample_is_empty(transcriber, tmp_path, rate):
+    soundfile.write(tmp_path / "a.wav", np.zeros(1, np.float32), rate)
+    assert transcriber(tmp_path / "a.wav").remark == "empty"

@@ -11,7 +11,7 @@ GRID = FrameGrid(16000, 640)
 def test_windows_cover_every_frame_once_with_context_on_both_sides(num_samples, window_seconds, context_seconds):
     windows = plan_windows(num_samples, GRID, window_seconds, context_seconds)
     num_frames = -(-num_samples // 640)
-    next_frame = 0
+    next_frame, sizes = 0, []
     for window in windows:
         assert window.start % 640 == 0
         assert window.start // 640 + window.first_frame == next_frame
@@ -24,6 +24,8 @@ def test_windows_cover_every_frame_once_with_context_on_both_sides(num_samples, 
             assert window.start == 0 or before * GRID.seconds_per_frame >= context_seconds - 1e-9
             assert window.end == num_samples or after * GRID.seconds_per_frame >= context_seconds - 1e-9
         next_frame += last - window.first_frame
+        sizes.append(last - window.first_frame)
+    assert max(sizes) - min(sizes) <= 1
     assert next_frame == num_frames
     assert (windows[0].start, windows[-1].end, windows[-1].last_frame) == (0, num_samples, None)
 

@@ -6,7 +6,9 @@ its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` 
 matrices, frames x emotions) · ``frame_grid`` (``sample_rate`` and ``samples_per_frame`` of these frames) ·
 ``emotion_list``. Probabilities are raw: no temperature is applied. A model without an utterance head or an emotion
 lattice gives no such files. Where several hypotheses were asked for, ``<n>best_recog/text`` and ``score`` hold the
-n-th, as in ESPnet; ``remarks`` (utterance, ``empty | silent | short``) exists where there are such utterances.
+n-th, as in ESPnet: the score is a log probability (of all alignments, and of the weighted language model), the order
+may be that of scores by length; a hypothesis that there is not is empty, with the score -inf. ``remarks`` (utterance,
+``empty | silent | short``) exists where there are such utterances.
 """
 
 from __future__ import annotations

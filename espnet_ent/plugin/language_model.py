@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from espnet2.lm.espnet_model import ESPnetLanguageModel
 from espnet2.lm.seq_rnn_lm import SequentialRNNLM
 from espnet2.lm.transformer_lm import TransformerLM
@@ -21,6 +20,7 @@ from espnet2.train.abs_espnet_model import AbsESPnetModel
 from torch import Tensor, nn
 
 from espnet_ent.data.tokens import SOS_EOS, TokenList
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.plugin.builder import check_keys, parameters_of
@@ -95,6 +95,8 @@ def build_language_model(config: Mapping[str, Any]) -> AbsESPnetModel:
     Raises:
         ConfigError: On an unknown name or key, a wrong value, or a token list without ``<sos/eos>`` at its end.
     """
+    if "token_list" not in config:
+        raise ConfigError("not a configuration of a language model", expected="the key token_list")
     tokens = TokenList.from_config(config["token_list"]).tokens
     name, options = config.get("lm") or "seq_rnn", dict(config.get("lm_conf") or {})
     networks = {**NETWORKS, VOCABULARY_PREDICTOR: VocabularyPredictorLM}
@@ -146,7 +148,7 @@ def load_language_model(directory: str | Path, checkpoint: str) -> tuple[AbsESPn
         raise ConfigError("no trained language model", where=directory, expected="config.yaml", next_step="stage 7")
     if not (directory / checkpoint).is_file():
         raise CheckpointError("checkpoint is missing", where=directory / checkpoint, next_step="rerun stage 7")
-    config = yaml.safe_load((directory / "config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(directory / "config.yaml")
     model = build_language_model(config)
     load_state(model, directory / checkpoint)
     return model.eval(), TokenList.from_config(config["token_list"]).tokens

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 from espnet2.utils.nested_dict_action import NestedDictAction
 from espnet2.utils.types import str_or_none
@@ -17,6 +15,7 @@ from torch import Tensor
 
 from espnet_ent.collate import collate
 from espnet_ent.data.tokens import Tokenizer, TokenList, build_tokenizer
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError
 from espnet_ent.plugin.base_task import PluginTask
 from espnet_ent.plugin.inputs import check_texts
@@ -51,9 +50,9 @@ class LanguageModelTask(PluginTask):
         """
         check_texts(args)
         if args.lm == VOCABULARY_PREDICTOR:
-            if not args.ent_config or not Path(args.ent_config).is_file():
-                raise ConfigError("no configuration", where="--ent_config", expected="a file", got=args.ent_config)
-            args.lm_conf = predictor_options(yaml.safe_load(Path(args.ent_config).read_text(encoding="utf-8")) or {})
+            if not args.ent_config:
+                raise ConfigError("no configuration of the model", where="--ent_config", expected="a file")
+            args.lm_conf = predictor_options(read_yaml(args.ent_config))
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 from espnet2.lm.espnet_model import ESPnetLanguageModel
 from espnet2.train.abs_espnet_model import AbsESPnetModel
 
@@ -16,6 +15,7 @@ from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.datadir import read_table
 from espnet_ent.data.provenance import digest_files, is_made_from, write_provenance
 from espnet_ent.data.tokens import TokenList, build_tokenizer
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.plugin.language_model import load_language_model
 
@@ -64,7 +64,7 @@ def write_perplexity(
     if not sentences:
         raise DataError("text is empty", where=text)
     model, tokens = load_language_model(directory, checkpoint)
-    config = yaml.safe_load((Path(directory) / "config.yaml").read_text(encoding="utf-8"))
+    config = read_yaml(Path(directory) / "config.yaml")
     token_list = TokenList(tokens)
     tokenizer = build_tokenizer(config["token_type"], config.get("bpemodel"), token_list.symbols)
     labels = {name: token_list.encode(tokenizer.text2tokens(words)) for name, words in sentences.items()}

@@ -218,3 +218,28 @@ def test_language_model_must_have_the_same_tokens(experiment, data, tmp_path, sa
     decode(experiment, data, tmp_path / "plain", "--beam_size", "3")
     texts = [(tmp_path / name / "text").read_text() for name in ("out", "plain")]
     assert texts[0] != texts[1]
+
+
+def test_long_utterances_are_read_window_by_window_and_an_empty_set_is_refused(experiment, data, tmp_path, monkeypatch):
+    import espnet_ent.data.recording as module
+
+    lengths = []
+    original = module.read_audio
+
+    def read(*args, **kwargs):
+        samples = original(*args, **kwargs)
+        lengths.append(len(samples))
+        return samples
+
+    monkeypatch.setattr(module, "read_audio", read)
+    samples = 0.1 * np.random.default_rng(1).standard_normal(9 * RATE)
+    soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="PCM_16")
+    write_data_dir(tmp_path / "long", [Utterance("utt1", "spk", str(tmp_path / "long.wav"), text="A", emotion="neu")])
+    decode(experiment, tmp_path / "long", tmp_path / "out", "--window_seconds", "2", "--context_seconds", "0.5")
+    assert len(lengths) == 5
+    assert max(lengths) <= 3 * RATE
+    for name in ("wav.scp", "text", "utt2spk", "spk2utt", "utt2emo"):
+        (tmp_path / "empty").mkdir(exist_ok=True)
+        (tmp_path / "empty" / name).write_text("")
+    with pytest.raises(DataError):
+        decode(experiment, tmp_path / "empty", tmp_path / "other")

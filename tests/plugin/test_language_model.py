@@ -185,3 +185,22 @@ def test_mistakes_are_named(texts, stats, rnn, predictor, tmp_path):
     with pytest.raises(DataError, match="file is missing"):
         ent_lm_train.main([option.replace("train/text,", "nothing,") for option in argv(texts, tmp_path / "x")])
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "a: [", "lm: seq_rnn"])
+def test_foreign_configuration_is_one_line(tmp_path, content):
+    (tmp_path / "config.yaml").write_text(content)
+    (tmp_path / "a.pth").write_bytes(b"")
+    with pytest.raises(ConfigError):
+        load_language_model(tmp_path, "a.pth")
+    with pytest.raises(ConfigError):
+        ent_lm_train.main(
+            argv(
+                make_texts(tmp_path),
+                tmp_path / "exp",
+                "--lm",
+                "vocabulary_predictor",
+                "--ent_config",
+                str(tmp_path / "config.yaml"),
+            )
+        )

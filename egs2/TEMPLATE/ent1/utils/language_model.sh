@@ -21,7 +21,7 @@ place_lm() {
         lm_tag+=$(printf '%s' "${lm_args}" | tr -cs 'A-Za-z0-9.=' '_')
     fi
     : "${lm_exp:=${expdir}/${kind}_${lm_tag}}" "${inference_lm:=valid.loss.ave.pth}"
-    : "${lm_stats_dir:=${expdir}/${kind}_stats_${token_type}}"
+    : "${lm_stats_dir:=${expdir}/${kind}_stats_${token_tag#*_}}"
     : "${lm_train_text:=${datadir}/${train_set}/text}" "${lm_dev_text:=${datadir}/${valid_set}/text}"
     : "${lm_test_text:=${datadir}/${test_sets%% *}/text}"
 }

@@ -1,0 +1,72 @@
+"""A recording that need not be in memory: its length, and how to read a part of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from espnet_ent.data.audio import audio_info, read_audio
+from espnet_ent.errors import EmptyAudioError
+from espnet_ent.frames import samples_to_seconds, seconds_to_samples
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Audio at one sample rate.
+
+    Attributes:
+        num_samples: Its length.
+        read: Gives the samples [start, end) as float32 (end - start,).
+    """
+
+    num_samples: int
+    read: Callable[[int, int], np.ndarray]
+
+    @classmethod
+    def of_samples(cls, samples: np.ndarray) -> Recording:
+        """Samples (N,) that are in memory."""
+        return cls(len(samples), lambda start, end: samples[start:end])
+
+    @classmethod
+    def of_file(
+        cls,
+        source: str | Path,
+        sample_rate: int,
+        *,
+        resample: bool = False,
+        start: float | None = None,
+        end: float | None = None,
+    ) -> Recording:
+        """A file or ark entry, or a segment of it, read when it is needed; arguments as :func:`read_audio`.
+
+        A file without a sample is an empty recording. Audio of a lower rate than the wanted one gives a warning.
+
+        Raises:
+            AudioError: If the file can't be read.
+        """
+        source = str(source)
+        try:
+            info = audio_info(source)
+        except EmptyAudioError:
+            return cls.of_samples(np.zeros(0, np.float32))
+        if resample and info.sample_rate < sample_rate:
+            logging.warning(
+                f"{source}: {info.sample_rate} Hz is below the model's {sample_rate} Hz; nothing above "
+                f"{info.sample_rate // 2} Hz is in it, and the model has learned from speech where something is"
+            )
+        offset = 0.0 if start is None else start
+        length = samples_to_seconds(info.num_samples, info.sample_rate)
+        last = length if end is None else min(end, length)
+        num_samples = seconds_to_samples(max(0.0, last - offset), sample_rate)
+        if num_samples == 0 and start is None:
+            return cls.of_samples(np.zeros(0, np.float32))
+
+        def read(first: int, after: int) -> np.ndarray:
+            seconds = [offset + samples_to_seconds(sample, sample_rate) for sample in (first, after)]
+            return read_audio(source, sample_rate, resample=resample, start=seconds[0], end=seconds[1])
+
+        return cls(num_samples, read)

@@ -15,8 +15,8 @@ from espnet2.utils.types import str2bool, str_or_none
 from espnet_ent.collate import collate
 from espnet_ent.data.provenance import PROVENANCE
 from espnet_ent.errors import ConfigError
-from espnet_ent.plugin.builder import check_keys, parameters_of
 from espnet_ent.plugin.checkpoints import RESUME, check_fit, read_checkpoint
+from espnet_ent.plugin.components import check_keys, parameters_of
 from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
 from espnet_ent.plugin.locking import exclusive

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
-import inspect
 import tempfile
-import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from espnet2.asr.encoder.branchformer_encoder import BranchformerEncoder
 from espnet2.asr.encoder.conformer_encoder import ConformerEncoder
+from espnet2.asr.encoder.contextual_block_conformer_encoder import ContextualBlockConformerEncoder
 from espnet2.asr.encoder.contextual_block_transformer_encoder import ContextualBlockTransformerEncoder
 from espnet2.asr.encoder.e_branchformer_encoder import EBranchformerEncoder
 from espnet2.asr.encoder.rnn_encoder import RNNEncoder
@@ -23,7 +22,6 @@ from espnet2.layers.global_mvn import GlobalMVN
 from espnet2.layers.utterance_mvn import UtteranceMVN
 from espnet2.torch_utils.initialize import initialize
 from torch import nn
-from typeguard import TypeCheckError
 
 from espnet_ent.data.tokens import TokenList
 from espnet_ent.emotion.joint import EmotionJoint
@@ -34,6 +32,9 @@ from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.lattice_intervals import check_mixing_nodes
 from espnet_ent.losses.lattice_pooling import check_lattice_pooling
+from espnet_ent.plugin.asr_encoder import NAME as ASR_ENCODER
+from espnet_ent.plugin.asr_encoder import ASREncoder, asr_frame_grid, build_asr_encoder
+from espnet_ent.plugin.components import check_keys, chosen, make_component, parameters_of
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.frontends import FbankPitchFrontend
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
@@ -46,10 +47,13 @@ REGISTRY: dict[str, dict[str, type]] = {
     "normalize": {"global_mvn": GlobalMVN, "utterance_mvn": UtteranceMVN},
     "encoder": {
         "conformer": ConformerEncoder,
+        "branchformer": BranchformerEncoder,
         "e_branchformer": EBranchformerEncoder,
         "transformer": TransformerEncoder,
         "rnn": RNNEncoder,
+        "contextual_block_conformer": ContextualBlockConformerEncoder,
         "contextual_block_transformer": ContextualBlockTransformerEncoder,
+        ASR_ENCODER: ASREncoder,
     },
     "emotion_branch": {"local_context": LocalContext},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
@@ -144,13 +148,19 @@ def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
     """
     sample_rate = int(config.get("fs") or 16000)
     name, conf = _chosen(config, "encoder")
+    if name == ASR_ENCODER:
+        return asr_frame_grid(config, REGISTRY)
     return FrameGrid(sample_rate, _make(config, "frontend", fs=sample_rate).hop_length * subsampling_factor(name, conf))
 
 
-def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
+def _build_encoder(
+    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
+) -> FeatureEncoder | ASREncoder:
+    name, conf = _chosen(config, "encoder")
+    if name == ASR_ENCODER:
+        return build_asr_encoder(config, REGISTRY, _make, emotion_layer_mix, weights_follow)
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
-    name, conf = _chosen(config, "encoder")
     if _FLASH_ATTENTION in parameters_of(REGISTRY["encoder"][name]):
         conf.setdefault(_FLASH_ATTENTION, False)
     encoder = _make({"encoder": name, "encoder_conf": conf}, "encoder", input_size=frontend.output_size())
@@ -251,46 +261,9 @@ def _language_model(config: Mapping[str, Any], losses: LossConfig) -> dict[str, 
 
 def _chosen(config: Mapping[str, Any], component: str) -> tuple[str | None, dict[str, Any]]:
     """The name of a component's class (None: left out) and a copy of its options."""
-    name = config.get(component, DEFAULTS[component])
-    known = REGISTRY[component]
-    if name is not None and name not in known:
-        raise ConfigError(f"unknown {component}", where=component, expected=f"one of {' '.join(known)}", got=repr(name))
-    return name, dict(config.get(f"{component}_conf") or {})
+    return chosen(REGISTRY, config, component, DEFAULTS[component])
 
 
 def _make(config: Mapping[str, Any], component: str, **given: Any) -> Any:
     """Make a component from its options and what the builder gives it; None if it is left out."""
-    name, conf = _chosen(config, component)
-    if name is None:
-        return None
-    cls = REGISTRY[component][name]
-    check_keys(f"{component}_conf", conf, [key for key in parameters_of(cls) if key not in given])
-    try:
-        return cls(**given, **conf)
-    except (TypeError, ValueError, AssertionError, TypeCheckError) as error:
-        reason = str(error) or f"a failed check ({_line_of(error)})"
-        raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=reason) from error
-
-
-def _line_of(error: BaseException) -> str:
-    """The line that raised an error: all that is known of an ``assert`` without a message."""
-    return traceback.extract_tb(error.__traceback__)[-1].line or type(error).__name__
-
-
-def parameters_of(cls: type) -> list[str]:
-    """Names of a constructor's arguments."""
-    return [key for key in inspect.signature(cls).parameters if key != "self"]
-
-
-def check_keys(where: str, conf: Mapping[str, Any], known: Iterable[str]) -> None:
-    """Refuse keys of a configuration that nobody reads.
-
-    Raises:
-        ConfigError: Naming the nearest known key.
-    """
-    known = list(known)
-    for key in conf:
-        if key not in known:
-            nearest = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {nearest[0]!r}?" if nearest else ""
-            raise ConfigError(f"unknown option {key!r}{hint}", where=where, expected=f"one of {' '.join(known)}")
+    return make_component(REGISTRY, config, component, DEFAULTS[component], **given)

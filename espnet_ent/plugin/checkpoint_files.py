@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from espnet_ent.data.atomic import atomic_write_bytes
 from espnet_ent.errors import CheckpointError
+from espnet_ent.plugin.frozen_source import check_frozen_sources
 
 _SEAL = b"espnet_ent sha256 "
 _SEAL_SIZE = len(_SEAL) + 2 * hashlib.sha256().digest_size
@@ -109,7 +110,7 @@ def is_model_state(state: object) -> bool:
 
 
 def check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], where: object) -> None:
-    """Check that two sets of parameters have the same names and shapes.
+    """Check that two sets of parameters have the same names and shapes, and belong to the same frozen sources.
 
     Raises:
         CheckpointError: Naming up to five keys of each fault.
@@ -129,6 +130,7 @@ def check_fit(expected: Mapping[str, Tensor], got: Mapping[str, Tensor], where: 
             got=", ".join(found),
             next_step="restore the configuration that it was trained with, or train into another directory (--ent_tag)",
         )
+    check_frozen_sources(expected, got, where)
 
 
 def name_some(names: list[str]) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import math
+from collections.abc import Iterator
 
 import torch
 from espnet2.asr.encoder.conformer_encoder import TooShortUttError
@@ -23,6 +25,9 @@ _SUBSAMPLING = {
     "conv2d4": 4,
     "conv2d6": 6,
     "conv2d8": 8,
+    "conv1d1": 1,
+    "conv1d2": 2,
+    "conv1d3": 3,
     "linear": 1,
     None: 1,
 }
@@ -50,6 +55,24 @@ def subsampling_factor(name: str, conf: dict) -> int:
             got=input_layer,
         )
     return _SUBSAMPLING[input_layer]
+
+
+@contextlib.contextmanager
+def long_enough() -> Iterator[None]:
+    """Explain what ESPnet's encoders say of utterances that leave no frame.
+
+    Raises:
+        LossInputError: If they are too short.
+    """
+    try:
+        yield
+    except TooShortUttError as error:
+        raise LossInputError(
+            "utterances are too short for the encoder's subsampling",
+            expected=f"more than {error.limit} feature frames",
+            got=error.actual_size,
+            next_step="raise --min_wav_duration and rerun stage 4",
+        ) from error
 
 
 class FeatureEncoder(nn.Module):
@@ -127,19 +150,12 @@ class FeatureEncoder(nn.Module):
             if self.normalize is not None:
                 feats, lengths = self.normalize(feats, lengths)
         feats_lengths = lengths
-        try:
+        with long_enough():
             if self.emotion_mix is None:
                 h, lengths, _ = self.encoder(feats, lengths)
                 h_emo = h
             else:
                 (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
                 h_emo = self.emotion_mix(layers)
-        except TooShortUttError as error:
-            raise LossInputError(
-                "utterances are too short for the encoder's subsampling",
-                expected=f"more than {error.limit} feature frames",
-                got=error.actual_size,
-                next_step="raise --min_wav_duration and rerun stage 4",
-            ) from error
         h_local = None if self.emotion_branch is None else self.emotion_branch(feats, feats_lengths, h_emo, lengths)
         return EncoderStates(h=h, h_emo=h_emo, lengths=lengths, h_local=h_local)

@@ -23,8 +23,8 @@ from espnet_ent.data.tokens import SOS_EOS, TokenList
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.losses.language_model import language_model_loss
-from espnet_ent.plugin.builder import check_keys, parameters_of
 from espnet_ent.plugin.checkpoints import load_state
+from espnet_ent.plugin.components import check_keys, parameters_of
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.prediction import PredictionNetwork
 

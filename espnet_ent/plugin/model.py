@@ -22,6 +22,7 @@ from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
 from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss_and_alignments
+from espnet_ent.plugin.asr_encoder import ASREncoder
 from espnet_ent.plugin.encoders import FeatureEncoder
 from espnet_ent.search.expectation import expected_emotions
 from espnet_ent.transducer.factorized import FactorizedTransducer
@@ -106,7 +107,7 @@ class ESPnetENTModel(AbsESPnetModel):
 
     def __init__(
         self,
-        encoder: FeatureEncoder,
+        encoder: FeatureEncoder | ASREncoder,
         tokens: tuple[str, ...],
         emotions: EmotionInventory,
         losses: LossConfig,

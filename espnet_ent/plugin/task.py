@@ -17,6 +17,7 @@ from espnet_ent.data.preprocessor import Preprocessor
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.errors import ConfigError
 from espnet_ent.labels import EmotionInventory
+from espnet_ent.plugin.asr_encoder import with_architecture
 from espnet_ent.plugin.base_task import PluginTask
 from espnet_ent.plugin.builder import DEFAULTS, REGISTRY, build_model
 from espnet_ent.plugin.inputs import check_inputs
@@ -126,13 +127,14 @@ class ENTTask(PluginTask):
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetENTModel:
-        """Build the model; embeds the token and emotion lists into ``args`` and so into ``config.yaml``.
+        """Build the model; embeds what it needs of other files into ``args`` and so into ``config.yaml``.
 
         Raises:
             ConfigError: On an unknown name or key or a wrong value.
         """
         args.token_list = list(TokenList.from_config(args.token_list).tokens)
         args.emotion_list = EmotionInventory.from_config(args.emotion_list).to_lines()
+        args.encoder_conf = with_architecture(vars(args))
         config = vars(args)
         if args.collect_stats:
             config = {**config, "normalize": None}

@@ -9,6 +9,7 @@ from tests.plugin.tiny import tiny_batch, tiny_config
 RNN = {"num_layers": 2, "hidden_size": 8, "output_size": 16, "subsample": [2, 2]}
 TRANSFORMER = {"output_size": 16, "attention_heads": 2, "linear_units": 16, "num_blocks": 2}
 E_BRANCHFORMER = {**TRANSFORMER, "cgmlp_linear_units": 16, "cgmlp_conv_kernel": 3, "rel_pos_type": "latest"}
+BRANCHFORMER = {key: value for key, value in E_BRANCHFORMER.items() if key != "linear_units"}
 
 
 @pytest.mark.parametrize(
@@ -18,7 +19,9 @@ E_BRANCHFORMER = {**TRANSFORMER, "cgmlp_linear_units": 16, "cgmlp_conv_kernel": 
         ("rnn", RNN),
         ("transformer", TRANSFORMER),
         ("e_branchformer", E_BRANCHFORMER),
+        ("branchformer", BRANCHFORMER),
         ("contextual_block_transformer", TRANSFORMER),
+        ("contextual_block_conformer", TRANSFORMER),
     ],
 )
 @pytest.mark.parametrize("transducer", ["transducer", "factorized_transducer"])

@@ -90,9 +90,15 @@ def plain_search(case: SearchCase) -> list[tuple[list[int], list[list[float]]]]:
                 states, recurrent = _plain_step(case.transducer, token, recurrent)
             is_standard = isinstance(case.transducer, Transducer)
             h, g = (h_t, states.g) if is_standard else (h_emo_t, states.g_blank)
-            emotions.append(case.emotion_joint.logits(h, g).log_softmax(-1)[0].tolist())
+            emotions.append(_plain_emotions(case.emotion_joint, h, g))
         found.append((tokens, emotions))
     return found
+
+
+def _plain_emotions(joint: EmotionJoint, h: Tensor, g: Tensor) -> list[float]:
+    """Log probabilities of one node, by torch's linear layers."""
+    hidden = (joint.encoder_projection(h) + joint.prediction_projection(g)).tanh()
+    return joint.output(hidden).log_softmax(-1)[0].tolist()
 
 
 def _plain_step(

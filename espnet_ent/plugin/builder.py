@@ -29,6 +29,7 @@ from espnet_ent.data.tokens import TokenList
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.encoders.local_context import LocalContext
+from espnet_ent.encoders.ssl import SSLEncoder, SSLOptions
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
@@ -37,6 +38,7 @@ from espnet_ent.losses.lattice_pooling import check_lattice_pooling
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.frontends import FbankPitchFrontend
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
+from espnet_ent.plugin.ssl_builder import TOPS, build_ssl_encoder, ssl_description, ssl_grid
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 
@@ -50,6 +52,7 @@ REGISTRY: dict[str, dict[str, type]] = {
         "transformer": TransformerEncoder,
         "rnn": RNNEncoder,
         "contextual_block_transformer": ContextualBlockTransformerEncoder,
+        "ssl": SSLOptions,
     },
     "emotion_branch": {"local_context": LocalContext},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
@@ -115,6 +118,7 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
         utterance_head=_make_branch(config, "utterance_head", losses.utterance_weight, branch),
     )
     if config.get("init"):
+        _check_init(encoder)
         initialize(model, config["init"])
     return model
 
@@ -144,10 +148,46 @@ def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
     """
     sample_rate = int(config.get("fs") or 16000)
     name, conf = _chosen(config, "encoder")
+    if name == "ssl":
+        return ssl_grid(ssl_description(_make(config, "encoder")), sample_rate)
     return FrameGrid(sample_rate, _make(config, "frontend", fs=sample_rate).hop_length * subsampling_factor(name, conf))
 
 
-def _build_encoder(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> FeatureEncoder:
+def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> SSLEncoder:
+    """The encoder on samples. Frontend and statistics, which a recipe sets by default, have nothing to do there."""
+    for component in ("specaug", "normalize"):
+        if config.get(component) not in (None, DEFAULTS[component]):
+            raise ConfigError(
+                "encoder: ssl works on samples, normalised as its model was trained",
+                where=component,
+                expected="none",
+                got=config[component],
+            )
+    options = _make(config, "encoder")
+
+    def make_top(input_size: int) -> nn.Module:
+        return _construct(
+            options.top, TOPS[options.top], "encoder_conf.top_conf", options.top_conf, input_size=input_size
+        )
+
+    def make_branch(local_size: int, subsampling: int, output_size: int) -> LocalContext | None:
+        sizes = {"input_size": local_size, "output_size": output_size, "subsampling": subsampling}
+        return _make(config, "emotion_branch", **sizes)
+
+    sample_rate = int(config.get("fs") or 16000)
+    return build_ssl_encoder(options, sample_rate, emotion_layer_mix, make_top, make_branch, weights_follow)
+
+
+def _check_init(encoder: nn.Module) -> None:
+    if isinstance(encoder, SSLEncoder) and encoder.options.weights_in_checkpoints:
+        raise ConfigError("would overwrite the pretrained weights", where="option init", expected="none")
+
+
+def _build_encoder(
+    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
+) -> FeatureEncoder | SSLEncoder:
+    if _chosen(config, "encoder")[0] == "ssl":
+        return _build_ssl(config, emotion_layer_mix, weights_follow)
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
     name, conf = _chosen(config, "encoder")
@@ -194,7 +234,7 @@ def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follo
 def _make_losses(conf: dict[str, Any]) -> LossConfig:
     known = [field.name for field in fields(LossConfig)]
     check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
-    values = dict(conf)
+    values = {key: value for key, value in conf.items() if key not in _MODEL_OPTIONS}
     for key in values:
         if key.endswith("_weight"):
             values[key] = _number_below(float("inf"), "weight", key, values[key])
@@ -263,13 +303,16 @@ def _make(config: Mapping[str, Any], component: str, **given: Any) -> Any:
     name, conf = _chosen(config, component)
     if name is None:
         return None
-    cls = REGISTRY[component][name]
-    check_keys(f"{component}_conf", conf, [key for key in parameters_of(cls) if key not in given])
+    return _construct(name, REGISTRY[component][name], f"{component}_conf", conf, **given)
+
+
+def _construct(name: str, cls: type, where: str, conf: Mapping[str, Any], **given: Any) -> Any:
+    check_keys(where, conf, [key for key in parameters_of(cls) if key not in given])
     try:
         return cls(**given, **conf)
     except (TypeError, ValueError, AssertionError, TypeCheckError) as error:
         reason = str(error) or f"a failed check ({_line_of(error)})"
-        raise ConfigError(f"{name} refuses its options", where=f"{component}_conf", got=reason) from error
+        raise ConfigError(f"{name} refuses its options", where=where, got=reason) from error
 
 
 def _line_of(error: BaseException) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from espnet_ent.errors import CheckpointError
-from espnet_ent.plugin.checkpoint_files import is_model_state, name_some, read_checkpoint
+from espnet_ent.plugin.checkpoint_files import check_same_frozen, is_model_state, name_some, read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ def init_param(model: nn.Module, text: str, ignore_mismatch: bool = False) -> in
         raise CheckpointError("--init_param: not a model's parameters", where=option.path)
     source = _below(_without(state, option, text), option.source, "source", text)
     destination = _below(model.state_dict(), option.destination, "destination", text)
+    check_same_frozen(_dotted(destination), _dotted(source), text)
     unknown = sorted(source.keys() - destination.keys())
     shapes = sorted(key for key in source.keys() & destination.keys() if source[key].shape != destination[key].shape)
     fitting = source.keys() - set(unknown) - set(shapes)
@@ -73,6 +74,11 @@ def init_param(model: nn.Module, text: str, ignore_mismatch: bool = False) -> in
     if unknown or shapes:
         logging.warning(f"init_param {text}: leaves out {name_some(unknown + shapes)}")
     return len(fitting)
+
+
+def _dotted(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Names as below a prefix, which may be all of a name but its last part."""
+    return {f".{key}": value for key, value in state.items()}
 
 
 def _without(state: dict[str, Tensor], option: InitParam, text: str) -> dict[str, Tensor]:

@@ -36,6 +36,7 @@ setup(
         "soxr",
         "tensorboard",
         "tqdm",
+        "transformers",
         "typeguard",
     ],
     extras_require={

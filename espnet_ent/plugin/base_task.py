@@ -21,6 +21,7 @@ from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
 from espnet_ent.plugin.locking import exclusive
 from espnet_ent.plugin.options import StrictParser
+from espnet_ent.plugin.parameter_groups import split_groups
 from espnet_ent.plugin.ranking import parse_criteria
 from espnet_ent.plugin.same_data import check_same_data
 from espnet_ent.plugin.trainer import ENTTrainer
@@ -186,6 +187,7 @@ def _build_optimizers(build: Callable, args: argparse.Namespace, model: torch.nn
     where = "optim_conf"
     try:
         optimizers = build(args, model)
+        split_groups(optimizers[0], model)
         if args.scheduler is not None:
             where = "scheduler_conf"
             trial = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)

@@ -27,6 +27,7 @@ from espnet_ent.data.tokens import TokenList
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.encoders.local_context import LocalContext
+from espnet_ent.encoders.ssl import SSLEncoder, SSLOptions
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
@@ -34,10 +35,11 @@ from espnet_ent.losses.lattice_intervals import check_mixing_nodes
 from espnet_ent.losses.lattice_pooling import check_lattice_pooling
 from espnet_ent.plugin.asr_encoder import NAME as ASR_ENCODER
 from espnet_ent.plugin.asr_encoder import ASREncoder, asr_frame_grid, build_asr_encoder
-from espnet_ent.plugin.components import check_keys, chosen, make_component, parameters_of
+from espnet_ent.plugin.components import check_keys, chosen, construct, make_component, parameters_of
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.frontends import FbankPitchFrontend
 from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
+from espnet_ent.plugin.ssl_builder import TOPS, build_ssl_encoder, ssl_description, ssl_grid
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 
@@ -54,6 +56,7 @@ REGISTRY: dict[str, dict[str, type]] = {
         "contextual_block_conformer": ContextualBlockConformerEncoder,
         "contextual_block_transformer": ContextualBlockTransformerEncoder,
         ASR_ENCODER: ASREncoder,
+        "ssl": SSLOptions,
     },
     "emotion_branch": {"local_context": LocalContext},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
@@ -119,6 +122,7 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
         utterance_head=_make_branch(config, "utterance_head", losses.utterance_weight, branch),
     )
     if config.get("init"):
+        _check_init(encoder)
         initialize(model, config["init"])
     return model
 
@@ -150,15 +154,49 @@ def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
     name, conf = _chosen(config, "encoder")
     if name == ASR_ENCODER:
         return asr_frame_grid(config, REGISTRY)
+    if name == "ssl":
+        return ssl_grid(ssl_description(_make(config, "encoder")), sample_rate)
     return FrameGrid(sample_rate, _make(config, "frontend", fs=sample_rate).hop_length * subsampling_factor(name, conf))
+
+
+def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> SSLEncoder:
+    """The encoder on samples. Frontend and statistics, which a recipe sets by default, have nothing to do there."""
+    for component in ("specaug", "normalize"):
+        if config.get(component) not in (None, DEFAULTS[component]):
+            raise ConfigError(
+                "encoder: ssl works on samples, normalised as its model was trained",
+                where=component,
+                expected="none",
+                got=config[component],
+            )
+    options = _make(config, "encoder")
+
+    def make_top(input_size: int) -> nn.Module:
+        return construct(
+            options.top, TOPS[options.top], "encoder_conf.top_conf", options.top_conf, input_size=input_size
+        )
+
+    def make_branch(local_size: int, subsampling: int, output_size: int) -> LocalContext | None:
+        sizes = {"input_size": local_size, "output_size": output_size, "subsampling": subsampling}
+        return _make(config, "emotion_branch", **sizes)
+
+    sample_rate = int(config.get("fs") or 16000)
+    return build_ssl_encoder(options, sample_rate, emotion_layer_mix, make_top, make_branch, weights_follow)
+
+
+def _check_init(encoder: nn.Module) -> None:
+    if isinstance(encoder, SSLEncoder) and encoder.options.weights_in_checkpoints:
+        raise ConfigError("would overwrite the pretrained weights", where="option init", expected="none")
 
 
 def _build_encoder(
     config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
-) -> FeatureEncoder | ASREncoder:
+) -> FeatureEncoder | ASREncoder | SSLEncoder:
     name, conf = _chosen(config, "encoder")
     if name == ASR_ENCODER:
         return build_asr_encoder(config, REGISTRY, _make, emotion_layer_mix, weights_follow)
+    if name == "ssl":
+        return _build_ssl(config, emotion_layer_mix, weights_follow)
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
     if _FLASH_ATTENTION in parameters_of(REGISTRY["encoder"][name]):
@@ -204,7 +242,7 @@ def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follo
 def _make_losses(conf: dict[str, Any]) -> LossConfig:
     known = [field.name for field in fields(LossConfig)]
     check_keys("model_conf", conf, [*known, *_MODEL_OPTIONS])
-    values = dict(conf)
+    values = {key: value for key, value in conf.items() if key not in _MODEL_OPTIONS}
     for key in values:
         if key.endswith("_weight"):
             values[key] = _number_below(float("inf"), "weight", key, values[key])

@@ -63,8 +63,22 @@ def make_component(
     name, conf = chosen(registry, config, component, default, prefix)
     if name is None:
         return None
-    cls = registry[component][name]
-    where = f"{prefix}{component}_conf"
+    return construct(name, registry[component][name], f"{prefix}{component}_conf", conf, **given)
+
+
+def construct(name: str, cls: type, where: str, conf: Mapping[str, Any], **given: Any) -> Any:
+    """An object of a class.
+
+    Args:
+        name: What the user calls it.
+        cls: Its class.
+        where: Where its options stand, for errors.
+        conf: Its options.
+        given: Arguments that the configuration can't set.
+
+    Raises:
+        ConfigError: On an unknown key, or a value that the class refuses.
+    """
     check_keys(where, conf, [key for key in parameters_of(cls) if key not in given])
     try:
         return cls(**given, **conf)

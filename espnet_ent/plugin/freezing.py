@@ -32,6 +32,13 @@ def train_unfrozen(model: nn.Module) -> None:
     _set_frozen_to_eval(model)
 
 
+def tell_update(model: nn.Module) -> None:
+    """Tell modules that count them (``after_update``) of an optimizer's step."""
+    for module in model.modules():
+        if hasattr(module, "after_update"):
+            module.after_update()
+
+
 def _set_frozen_to_eval(module: nn.Module) -> None:
     parameters = list(module.parameters())
     if parameters and not any(parameter.requires_grad for parameter in parameters):

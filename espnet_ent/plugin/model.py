@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.encoders.ssl import SSLEncoder
 from espnet_ent.errors import LossInputError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.checks import check_sequences
@@ -107,7 +108,7 @@ class ESPnetENTModel(AbsESPnetModel):
 
     def __init__(
         self,
-        encoder: FeatureEncoder | ASREncoder,
+        encoder: FeatureEncoder | ASREncoder | SSLEncoder,
         tokens: tuple[str, ...],
         emotions: EmotionInventory,
         losses: LossConfig,

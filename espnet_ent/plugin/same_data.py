@@ -68,11 +68,16 @@ def _changes(before: dict[str, object], now: dict[str, object]) -> str:
     return " ".join(sorted(names - {"options"}))
 
 
+def _given(value: object) -> object:
+    """An option without what training itself adds to it."""
+    return {key: entry for key, entry in value.items() if key != "stored"} if isinstance(value, dict) else value
+
+
 def _describe(args: argparse.Namespace) -> dict[str, object]:
     """Digests of the tables of each set, with what the dump says of its audio; tokens, emotions and options."""
     described: dict[str, object] = {
         "tokens": TokenList.from_config(args.token_list).tokens,
-        "options": {name: getattr(args, name) for name in _OPTIONS if hasattr(args, name)},
+        "options": {name: _given(getattr(args, name)) for name in _OPTIONS if hasattr(args, name)},
     }
     if hasattr(args, "emotion_list"):
         described["emotions"] = EmotionInventory.from_config(args.emotion_list).to_lines()

@@ -15,6 +15,7 @@ from espnet2.utils.types import str2bool, str_or_none
 
 from espnet_ent.data.preprocessor import Preprocessor
 from espnet_ent.data.tokens import TokenList, build_tokenizer
+from espnet_ent.encoders.ssl import SSLEncoder
 from espnet_ent.errors import ConfigError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.asr_encoder import with_architecture
@@ -138,7 +139,10 @@ class ENTTask(PluginTask):
         config = vars(args)
         if args.collect_stats:
             config = {**config, "normalize": None}
-        return build_model(config)
+        model = build_model(config)
+        if isinstance(model.encoder, SSLEncoder):
+            args.encoder_conf = {**args.encoder_conf, "stored": model.encoder.description.to_config()}
+        return model
 
 
 def _required_data(args: argparse.Namespace) -> tuple[str, ...]:

@@ -12,8 +12,9 @@ from espnet2.train.reporter import SubReporter
 from torch import nn
 
 from espnet_ent.plugin.forward import forward_batch
-from espnet_ent.plugin.freezing import train_unfrozen
+from espnet_ent.plugin.freezing import tell_update, train_unfrozen
 from espnet_ent.plugin.nonfinite import NonFiniteCounter
+from espnet_ent.plugin.parameter_groups import effective_rates, scaled_rates
 from espnet_ent.plugin.ranking import NONFINITE
 from espnet_ent.plugin.running_statistics import RunningStatistics
 
@@ -68,7 +69,7 @@ class TrainingEpoch:
                 logging.info(reporter.log_message(-interval))
         self._update(reporter)
         self.skipped.check_any_finite(self.num_updates)
-        rates = {f"optim0_lr{i}": group["lr"] for i, group in enumerate(self.optimizer.param_groups)}
+        rates = {f"optim0_lr{i}": rate for i, rate in enumerate(effective_rates(self.optimizer))}
         reporter.register({**rates, NONFINITE: float(self.skipped.count)})
         reporter.next()
 
@@ -97,13 +98,15 @@ class TrainingEpoch:
         # A scaler overflows by design, and lowers its scale until it does not: that is not counted.
         if not finite and (self.scaler is None or self.scaler.get_scale() <= 1.0):
             self.skipped.skip("gradient", self._pending)
-        if self.scaler is not None:
-            self.scaler.step(self.optimizer)  # steps only if the gradients are finite
-            self.scaler.update()
-        elif finite:
-            self.optimizer.step()
+        with scaled_rates(self.optimizer):
+            if self.scaler is not None:
+                self.scaler.step(self.optimizer)  # steps only if the gradients are finite
+                self.scaler.update()
+            elif finite:
+                self.optimizer.step()
         if finite:
             self.num_updates += 1
+            tell_update(self.model)
             reporter.register({"grad_norm": norm})
             if isinstance(self.scheduler, AbsBatchStepScheduler):
                 self.scheduler.step()

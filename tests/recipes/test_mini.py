@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.encoders.tiny_ssl import save_tiny
 from tests.recipes.workspace import Workspace, make_workspace
 
 _SMALL = ("--local_data_opts", "--per_class 2 --zed_per_speaker 1", "--test_sets", "test zed_test")
@@ -76,6 +77,23 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     again = workspace.run("mini", *options, *tiny)
     assert again.returncode == 0, again.stderr
     assert {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")} == made
+
+
+def test_a_pretrained_encoder_goes_through_stages_9_to_13(workspace: Workspace, tmp_path: Path) -> None:
+    _prepare(workspace)
+    model = save_tiny(tmp_path / "model", "wavlm-base")
+    exp = workspace.recipe("mini") / "exp/ent_wavlm"
+    options = ("--stage", "9", "--test_sets", "zed_test", "--ent_tag", "wavlm", "--ent_stats_dir", "exp/stats_wavlm")
+    config = ("--ent_config", "conf/tuning/train_fent_wavlm_base.yaml")
+    sizes = " ".join(f"--transducer_conf {name}_size=16" for name in ("embedding", "hidden", "prediction", "joint"))
+    arguments = f"--max_epoch 1 --encoder_conf model={model} {sizes}"
+    ended = workspace.run("mini", *options, *config, "--ent_args", arguments)
+    assert ended.returncode == 0, ended.stderr
+    assert "Traceback" not in (exp / "train.log").read_text()
+    assert not list(exp.parent.glob("stats_wavlm/*/feats_stats.npz"))
+    assert (exp / "decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()
+    assert (exp / "1epoch.pth").stat().st_size < 20e6
+    assert "weights_sha256: " in (exp / "config.yaml").read_text()
 
 
 def test_a_faulty_corpus_stops_stage_1_with_one_line(workspace: Workspace) -> None:

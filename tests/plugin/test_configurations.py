@@ -1,0 +1,83 @@
+"""Every configuration in the repository is built, and trained for one step."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from espnet_ent.encoders.ssl import SSLEncoder
+from espnet_ent.labels import FOUR_EMOTIONS
+from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin.freezing import train_unfrozen
+from espnet_ent.plugin.parameter_groups import effective_rates, split_groups
+from espnet_ent.plugin.task import ENTTask
+from tests.encoders.tiny_ssl import save_tiny
+from tests.plugin.tiny import TOKENS, tiny_batch
+
+ROOT = Path(__file__).parents[2]
+CONFIGURATIONS = sorted(path for path in (ROOT / "conf").rglob("train_*.yaml") if "_lm" not in path.name)
+_FAMILY = {
+    "facebook/wav2vec2-base": "wav2vec2-base",
+    "facebook/hubert-base-ls960": "hubert-base",
+    "microsoft/wavlm-base": "wavlm-base",
+    "microsoft/wavlm-large": "wavlm-large",
+}
+"""Model that a configuration names -> tiny model that is put in its place."""
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def _read(path: Path) -> dict:
+    """All options of a training run with this configuration."""
+    given = ["--config", str(path), "--output_dir", "none", "--emotion_list", "none", "--token_list", "none"]
+    args = vars(ENTTask.get_parser().parse_args(given))
+    normalize = args["normalize"] if args["encoder"] == "ssl" else "utterance_mvn"  # there are no statistics here
+    return {**args, "token_list": TOKENS, "emotion_list": FOUR_EMOTIONS.to_lines(), "normalize": normalize}
+
+
+def test_the_pretrained_models_are_there_in_all_forms():
+    names = {path.stem for path in CONFIGURATIONS}
+    for system in ("ent", "fent"):
+        for model in ("wav2vec2_base", "hubert_base", "wavlm_base", "wavlm_large"):
+            assert {f"train_{system}_{model}", f"train_{system}_{model}_finetune"} <= names
+        assert f"train_{system}_wavlm_base_bpe" in names
+
+
+@pytest.mark.parametrize("path", CONFIGURATIONS, ids=_name)
+def test_a_configuration_builds_and_trains_for_a_step(path, tmp_path):
+    config = _read(path)
+    if config["encoder"] == "ssl":
+        directory = save_tiny(tmp_path / "model", _FAMILY[config["encoder_conf"]["model"]])
+        config["encoder_conf"] = {**config["encoder_conf"], "model": str(directory)}
+    torch.manual_seed(0)
+    model = build_model(config)
+    train_unfrozen(model)
+    optimizer = torch.optim.AdamW(model.parameters(), **config["optim_conf"])
+    split_groups(optimizer, model)
+    loss, _, _ = model(**tiny_batch((12000, 9600)))
+    loss.backward()
+    assert torch.isfinite(loss)
+    norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config["grad_clip"], error_if_nonfinite=True)
+    assert norm > 0
+    before = {name: parameter.detach().clone() for name, parameter in model.transducer.named_parameters()}
+    optimizer.step()
+    assert any(not torch.equal(p, before[name]) for name, p in model.transducer.named_parameters())
+    if isinstance(model.encoder, SSLEncoder):
+        frozen = model.encoder.options.frozen
+        assert frozen == ("_finetune" not in path.stem)
+        assert ("fent" in path.stem and frozen) == (model.encoder.emotion_mix is not None)
+        assert (len(set(effective_rates(optimizer))) > 1) == (not frozen)
+
+
+@pytest.mark.parametrize("path", [path for path in CONFIGURATIONS if "/tuning/" in str(path)], ids=_name)
+def test_a_comment_names_what_is_there(path):
+    text = path.read_text()
+    for file in re.findall(r"conf/[\w/]+\.yaml", text):
+        assert (ROOT / file).is_file(), file
+    assert yaml.safe_load(text)["token_type"] == ("bpe" if path.stem.endswith("_bpe") else "char")

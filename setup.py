@@ -47,6 +47,7 @@ setup(
         "console_scripts": [
             "ent-doctor = espnet_ent.bin.ent_doctor:cli",
             "ent-fix = espnet_ent.bin.ent_fix:cli",
+            "ent-import-reference = espnet_ent.bin.ent_import_reference:cli",
             "ent-sweep = espnet_ent.bin.ent_sweep:cli",
             "ent-validate = espnet_ent.bin.ent_validate:cli",
         ]

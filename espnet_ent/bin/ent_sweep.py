@@ -28,6 +28,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; the exit status is 1 if a run failed."""
     args = get_parser().parse_args(argv)
+    from espnet_ent.errors import ConfigError
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.results_md import write_document
     from espnet_ent.report.sweep import read_plan, read_rows, sweep_blocks
@@ -35,9 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     plan = read_plan(args.plan)
     runs = SweepRuns(plan, Path(args.recipe), args.expdir, tuple(args.seeds), args.max_jobs_run)
+    if args.tests and args.only:
+        raise ConfigError("the test set is read when all settings are done", where="--tests", got="--only")
     failed = runs.train(args.dev, args.only)
     place = (plan, args.recipe, args.expdir, args.inference_tag, args.seeds)
-    if args.tests:
+    if args.tests and failed:
+        print("test sets are not read: runs failed")
+    elif args.tests:
         failed += runs.test(read_rows(*place, [args.dev]), args.dev, args.tests)
     blocks = sweep_blocks(read_rows(*place, [args.dev, *args.tests]), plan, args.dev, args.tests)
     out = args.out or Path(args.recipe, args.expdir, f"sweep_{plan.name}.md")

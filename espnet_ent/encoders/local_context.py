@@ -85,7 +85,9 @@ class LocalContext(nn.Module):
         num_missing = self.subsampling * h.size(1) + _OVERLAP - features.size(1)
         x = F.pad(features, (0, 0, 0, max(0, num_missing))).transpose(1, 2)
         x = self.input(x).transpose(1, 2)[:, : h.size(1)]
-        padding = padding_mask(lengths, x)
+        # In a padded batch ESPnet's subsampling counts frames that the utterance alone does not have.
+        held = (feature_lengths.to(lengths.device) - self.subsampling - _OVERLAP) // self.subsampling + 1
+        padding = padding_mask(torch.minimum(lengths, held.clamp(min=1)), x)
         for layer in self.layers:
             x = x + layer(x, padding)
         x = self.norm(x)

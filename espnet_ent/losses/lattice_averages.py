@@ -80,7 +80,7 @@ def average_losses(
 def _of_largest(log_probs: Tensor, share: float) -> Tensor:
     """Equal weights for the largest values; the first of equal ones."""
     order = torch.argsort(log_probs, descending=True, stable=True)
-    chosen = order[: max(1, math.ceil(share * len(order)))]
+    chosen = order[: max(1, math.ceil(share * len(order) - 1e-9))]
     return torch.zeros_like(log_probs).index_fill_(0, chosen, 1.0 / len(chosen))
 
 

@@ -19,9 +19,15 @@ _OPTIONS = (
     "batch_bins",
     "batch_size",
     "batch_type",
+    "emotion_branch",
+    "emotion_branch_conf",
+    "emotion_joint",
+    "emotion_joint_conf",
     "encoder",
     "encoder_conf",
     "freeze_param",
+    "frontend",
+    "frontend_conf",
     "grad_clip",
     "init_param",
     "lm",
@@ -36,6 +42,8 @@ _OPTIONS = (
     "specaug_conf",
     "transducer",
     "transducer_conf",
+    "utterance_head",
+    "utterance_head_conf",
 )
 """Options that the trained parameters depend on; how long to train may be changed."""
 

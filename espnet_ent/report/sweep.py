@@ -26,6 +26,7 @@ the chosen setting, the baseline and the supervised ones alone.
 
 from __future__ import annotations
 
+import math
 import re
 import statistics
 from collections.abc import Mapping, Sequence
@@ -113,9 +114,13 @@ def read_plan(path: str | Path) -> SweepPlan:
             raise ConfigError(f"{key} is missing", where=path, expected=" ".join(_KEYS))
     if not isinstance(content["settings"], dict) or content["baseline"] not in content["settings"]:
         raise ConfigError("the baseline is none of the settings", where=path, got=content["baseline"])
+    for name, changes in content["settings"].items():
+        if changes is not None and not isinstance(changes, dict):
+            raise ConfigError("a setting is not a mapping", where=f"{path}: {name}", got=repr(changes))
     starts = {dict(changes or {}).get("start", content.get("start")) for changes in content["settings"].values()}
     for start in starts - {None, *content["settings"]}:
         raise ConfigError("a start is none of the settings", where=path, got=start)
+    _check_types(path, content)
     settings = tuple(_setting(path, name, changes, content, starts) for name, changes in content["settings"].items())
     checkpoints = tuple(content.get("checkpoints") or ("valid.loss.ave.pth",))
     return SweepPlan(path.stem, content["baseline"], checkpoints, settings)
@@ -260,9 +265,9 @@ def read_rows(
 
 
 def chosen(rows: Sequence[Row], plan: SweepPlan, dev: str) -> Row | None:
-    """The row with the smallest EDER of development that costs at most 2 points of WER and UA; None without a baseline.
+    """The row with the smallest EDER of development that costs at most 2 points of WER and UA; None if there is none.
 
-    Supervised rows are left out.
+    Supervised rows are left out, and rows with fewer seeds than the baseline, whose means do not compare.
     """
     baseline = next((row for row in rows if row.setting.name == plan.baseline), None)
     if baseline is None:
@@ -271,10 +276,12 @@ def chosen(rows: Sequence[Row], plan: SweepPlan, dev: str) -> Row | None:
         row
         for row in rows
         if not row.setting.is_supervised
+        and len(row.scores[dev]) >= len(baseline.scores[dev])
+        and math.isfinite(row.mean(dev, "eder"))
         and row.mean(dev, "wer") <= baseline.mean(dev, "wer") + _ALLOWED_LOSS
         and row.mean(dev, "ua") >= baseline.mean(dev, "ua") - _ALLOWED_LOSS
     ]
-    return min(allowed, key=lambda row: row.mean(dev, "eder"))
+    return min(allowed, key=lambda row: row.mean(dev, "eder"), default=None)
 
 
 def sweep_blocks(
@@ -295,8 +302,8 @@ def sweep_blocks(
         blocks.append(
             Paragraph(
                 f"Chosen: {best.setting.name} with {best.checkpoint}, the smallest mean EDER among the settings that "
-                f"cost at most {_ALLOWED_LOSS:g} points of WER and of UA against {plan.baseline}. Settings marked "
-                "(supervised) know more than one label an utterance and are never chosen."
+                f"cost at most {_ALLOWED_LOSS:g} points of WER and of UA against {plan.baseline} and have as many "
+                "seeds as it. Settings marked (supervised) know more than one label an utterance and are never chosen."
             )
         )
     for name in tests:
@@ -343,6 +350,20 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError("file is not a mapping", where=path, got=type(content).__name__)
     return content
+
+
+def _check_types(path: Path, content: Mapping[str, Any]) -> None:
+    """Lists must be lists: a name alone would be taken for a list of letters."""
+    lists = {"checkpoints": content.get("checkpoints")}
+    for name, changes in content["settings"].items():
+        lists[f"{name}: run_options"] = (changes or {}).get("run_options")
+    for where, value in lists.items():
+        if value is not None and not isinstance(value, list):
+            raise ConfigError("not a list", where=f"{path}: {where}", got=repr(value))
+    if content["baseline"] in {
+        (changes or {}).get("start", content.get("start")) for changes in content["settings"].values()
+    }:
+        raise ConfigError("the baseline is a start of others, which is not scored", where=path, got=content["baseline"])
 
 
 def _check_keys(path: Path, content: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -49,6 +49,17 @@ def test_neither_padding_nor_the_rest_of_a_batch_changes_an_utterance(layers) ->
     torch.testing.assert_close(together[1, :7], alone[0])
 
 
+@pytest.mark.parametrize("layers", LAYERS)
+def test_frames_that_an_utterance_has_only_in_a_batch_change_none_of_its_own(layers) -> None:
+    """ESPnet's subsampling counts some of them beside longer utterances."""
+    branch = make(layers)
+    features = torch.randn(2, 60, NUM_FEATURES)
+    lengths, feature_lengths = torch.tensor([14, 9]), torch.tensor([60, 31])
+    together = run(branch, features, 14, lengths=lengths, feature_lengths=feature_lengths)
+    alone = run(branch, features[1:, :31], 7)
+    torch.testing.assert_close(together[1, :7], alone[0])
+
+
 def test_frames_of_any_encoder() -> None:
     """More frames than the features give (padded at the end), or fewer."""
     features = torch.randn(1, 20, NUM_FEATURES)

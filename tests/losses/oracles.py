@@ -105,7 +105,7 @@ def _average(values: list[Tensor], pooling: str, top_share: float, occupancy: Te
     if pooling == "mean":
         return [-value / len(values) for value in values]
     if pooling == "top_k":
-        kept = sorted(values, key=lambda value: -value.item())[: max(1, math.ceil(top_share * len(values)))]
+        kept = sorted(values, key=lambda value: -value.item())[: max(1, math.ceil(round(top_share * len(values), 6)))]
         return [-value / len(kept) for value in kept]
     if pooling == "occupancy":
         weights = occupancy.flatten().tolist()

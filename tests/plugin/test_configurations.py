@@ -16,6 +16,7 @@ from espnet_ent.plugin.freezing import train_unfrozen
 from espnet_ent.plugin.parameter_groups import effective_rates, split_groups
 from espnet_ent.plugin.task import ENTTask
 from tests.encoders.tiny_ssl import save_tiny
+from tests.plugin.asr_models import make_recogniser
 from tests.plugin.tiny import TOKENS, tiny_batch
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,9 @@ def test_a_configuration_builds_and_trains_for_a_step(path, tmp_path):
     if config["encoder"] == "ssl":
         directory = save_tiny(tmp_path / "model", _FAMILY[config["encoder_conf"]["model"]])
         config["encoder_conf"] = {**config["encoder_conf"], "model": str(directory)}
+    if config["encoder"] == "espnet_asr":
+        make_recogniser(tmp_path / "asr")
+        config["encoder_conf"] = {**config["encoder_conf"], "source": str(tmp_path / "asr")}
     torch.manual_seed(0)
     model = build_model(config)
     train_unfrozen(model)

@@ -11,7 +11,8 @@ import yaml
 
 from espnet_ent.bin import ent_train
 from espnet_ent.errors import CheckpointError, ConfigError, EntError
-from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin import same_data
+from espnet_ent.plugin.builder import REGISTRY, build_model
 from espnet_ent.plugin.checkpoints import load_state, read_checkpoint
 from espnet_ent.plugin.locking import exclusive
 from espnet_ent.plugin.task import ENTTask
@@ -194,3 +195,8 @@ def test_a_mistake_on_the_command_line_is_one_line_and_status_2(data, tmp_path):
     assert done.returncode == 2
     assert done.stdout == ""
     assert done.stderr.splitlines() == ["ent_train: error: argument --batch_size: invalid int value: 'big'"]
+
+
+def test_a_run_is_known_by_all_that_its_model_is_made_of():
+    components = set(REGISTRY) - {"normalize"}  # what depends on the statistics is known by the data
+    assert components | {f"{name}_conf" for name in components} <= set(same_data._OPTIONS)

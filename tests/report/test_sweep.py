@@ -120,6 +120,25 @@ def test_what_costs_too_much_is_not_chosen(recipe) -> None:
     assert chosen([row for row in rows if row.setting.name != "plain"], plan, "dev") is None
 
 
+def test_a_setting_with_fewer_seeds_than_the_baseline_is_not_chosen(recipe) -> None:
+    plan = write_plan(recipe)
+    sweep(recipe, plan)
+    for path in (recipe / "exp" / "seed2" / "ent_plan_good").rglob("results.json"):
+        path.unlink()
+    rows = read_rows(read_plan(plan), recipe, "exp", "decode_greedy", ["1", "2"], ["dev"])
+    assert {row.setting.name: len(row.scores["dev"]) for row in rows}["good"] == 1
+    assert chosen(rows, read_plan(plan), "dev").setting.name == "late"
+
+
+def test_test_sets_are_not_read_before_all_is_done(recipe, capsys) -> None:
+    with pytest.raises(ConfigError, match="the test set is read when all settings are done"):
+        sweep(recipe, write_plan(recipe), "--only", "plain", "--tests", "test")
+    settings = {**PLAN["settings"], "bad": {"fails": True}}
+    assert sweep(recipe, write_plan(recipe, settings=settings), "--tests", "test") == 1
+    assert "test sets are not read: runs failed" in capsys.readouterr().out
+    assert not [call for call in calls(recipe) if call.get("--test_sets") == "test"]
+
+
 def test_a_run_that_fails_is_told_and_the_others_go_on(recipe, capfd) -> None:
     settings = {"plain": {}, "broken": {"fails": True}, "good": {"eder": 30}}
     assert sweep(recipe, write_plan(recipe, settings=settings)) == 1
@@ -170,6 +189,10 @@ def test_settings_start_from_the_model_of_another_one(recipe) -> None:
         ({"baseline": "none"}, "the baseline is none of the settings"),
         ({"setings": {}}, "unknown key 'setings'"),
         ({"settings": {"plain": {}, "a b": {}}}, "a setting's name has odd characters"),
+        ({"settings": {"plain": {}, "a": 5}}, "a setting is not a mapping; got 5"),
+        ({"settings": {"plain": {}, "a": {"run_options": "--mixing true"}}}, "a: run_options: not a list"),
+        ({"checkpoints": "valid.loss.ave.pth"}, "checkpoints: not a list"),
+        ({"start": "plain"}, "the baseline is a start of others"),
     ],
 )
 def test_a_wrong_plan_is_one_line(recipe, changes, message) -> None:

@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from espnet_ent.report.sweep_runs import SweepRuns
 
     plan = read_plan(args.plan)
-    runs = SweepRuns(plan, Path(args.recipe), args.expdir, tuple(args.seeds), args.max_jobs_run)
+    runs = SweepRuns(plan, Path(args.recipe), args.expdir, tuple(args.seeds), args.max_jobs_run, args.inference_tag)
     if args.tests and args.only:
         raise ConfigError("the test set is read when all settings are done", where="--tests", got="--only")
     failed = runs.train(args.dev, args.only)

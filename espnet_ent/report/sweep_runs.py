@@ -28,6 +28,7 @@ class SweepRuns:
         expdir: As of ``run.sh``.
         seeds: Seeds of training.
         max_jobs_run: Trainings at a time.
+        inference_tag: Name of a decoding directory up to the checkpoint's name.
     """
 
     plan: SweepPlan
@@ -35,6 +36,7 @@ class SweepRuns:
     expdir: str
     seeds: tuple[str, ...]
     max_jobs_run: int = 1
+    inference_tag: str = "decode_greedy"
 
     def train(self, dev: str, only: Sequence[str] | None = None) -> int:
         """Train all settings with all seeds, decode and score the development set; returns how many runs failed.
@@ -129,7 +131,8 @@ class SweepRuns:
         for number, checkpoint in enumerate(checkpoints):
             first = stage if number == 0 else 12
             stages = ["--stage", str(first), "--stop_stage", "13"]
-            commands.append([*given, *stages, "--inference_ent_model", checkpoint])
+            tag = f"{self.inference_tag}_{checkpoint.removesuffix('.pth')}"
+            commands.append([*given, *stages, "--inference_ent_model", checkpoint, "--inference_tag", tag])
         return ("bash", "-c", " && ".join(map(shlex.join, commands)))
 
     @property

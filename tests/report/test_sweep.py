@@ -28,7 +28,7 @@ exp = pathlib.Path(options["--expdir"], "seed" + options["--seeds"], "ent_" + op
 checkpoint = options["--inference_ent_model"]
 worse = (int(options["--seeds"]) - 1 + (checkpoint == "last.pth") * config.get("last_is_worse", 3)) / 100
 for name in options["--test_sets"].split():
-    folder = exp / ("decode_greedy_" + checkpoint.removesuffix(".pth")) / name / "score"
+    folder = exp / options["--inference_tag"] / name / "score"
     folder.mkdir(parents=True, exist_ok=True)
     parts = {"false_alarm": 0.05, "missed_emotion": 0.1, "confusion": 0.0}
     timelines = {"system": config["eder"] / 100 + worse, "all_neutral": 0.46, "predicted_label": 0.55}
@@ -118,6 +118,12 @@ def test_what_costs_too_much_is_not_chosen(recipe) -> None:
     assert [row.setting.name for row in rows] == list(PLAN["settings"])
     assert chosen(rows, plan, "dev").setting.name == "good"
     assert chosen([row for row in rows if row.setting.name != "plain"], plan, "dev") is None
+
+
+def test_decodings_are_read_where_they_are_written(recipe) -> None:
+    assert sweep(recipe, write_plan(recipe), "--inference_tag", "beam") == 0
+    assert (recipe / "exp" / "seed1" / "ent_plan_good" / "beam_ave" / "dev").is_dir()
+    assert "good <- chosen" in (recipe / "exp" / "sweep_plan.md").read_text()
 
 
 def test_a_setting_with_fewer_seeds_than_the_baseline_is_not_chosen(recipe) -> None:

@@ -36,6 +36,7 @@ from typing import Any
 
 import yaml
 
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError
 from espnet_ent.report.document import Block, Heading, Paragraph, Table
 from espnet_ent.report.experiment import read_json
@@ -107,7 +108,7 @@ def read_plan(path: str | Path) -> SweepPlan:
         ConfigError: If it is missing, not YAML, or has unknown or missing parts.
     """
     path = Path(path)
-    content = _read_yaml(path)
+    content = read_yaml(path)
     _check_keys(path, content, _KEYS)
     for key in ("config", "baseline", "settings"):
         if key not in content:
@@ -165,7 +166,7 @@ def config_of(setting: Setting, recipe: str | Path) -> str:
     Raises:
         ConfigError: If the configuration that it starts from is missing or not YAML.
     """
-    return yaml.safe_dump(merged(_read_yaml(Path(recipe) / setting.config), setting.changes), sort_keys=False)
+    return yaml.safe_dump(merged(read_yaml(Path(recipe) / setting.config), setting.changes), sort_keys=False)
 
 
 @dataclass(frozen=True)
@@ -338,18 +339,6 @@ def _trivial(rows: Sequence[Row], name: str) -> str:
         f"In %, mean +- standard deviation over the seeds. All neutral: EDER {rows[0].mean(name, 'all_neutral'):.2f}; "
         f"each system's own utterance label everywhere: {min(labels):.2f} to {max(labels):.2f}."
     )
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise ConfigError("file is missing", where=path)
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ConfigError("file is not YAML", where=path, got=str(error).splitlines()[0]) from error
-    if not isinstance(content, dict):
-        raise ConfigError("file is not a mapping", where=path, got=type(content).__name__)
-    return content
 
 
 def _check_types(path: Path, content: Mapping[str, Any]) -> None:

@@ -147,8 +147,10 @@ def beam_search(
     steps = steps or SearchSteps(transducer)
     fusion = _Fusion(lm, config.lm_weight) if lm is not None and config.lm_weight > 0 else None
     rows = _Rows(steps, start or steps.start(len(beams)), enc.h.device)
-    if fusion is not None:
-        fusion.follow([partial for beam in beams for partial in beam.partials])
+    if first := [partial for beam in beams for partial in beam.partials]:
+        rows.follow(first)  # an utterance without frames has none
+        if fusion is not None:
+            fusion.follow(first)
     projected = [head.flatten(0, 1) for head in transducer.project_encoder(enc)]
     while active := [beam for beam in beams if beam.partials]:
         partials = [(beam, partial) for beam in active for partial in beam.partials]
@@ -249,16 +251,16 @@ class _Fusion:
 def _expand(beams: Sequence[_Beam], log_probs: Tensor, config: BeamConfig) -> None:
     """One step of all beams; ``log_probs`` (R, V) in the order of their hypotheses."""
     partials = [partial for beam in beams for partial in beam.partials]
-    totals = log_probs
+    of_lm = torch.zeros_like(log_probs)
     if partials[0].lm_scores is not None:
-        totals = log_probs + torch.stack([partial.lm_scores for partial in partials]).to(log_probs)
+        of_lm = torch.stack([partial.lm_scores for partial in partials]).to(log_probs)
     num_labels = min(config.beam_size, log_probs.size(1) - 1)
-    best = totals[:, 1:].topk(num_labels, dim=1).indices + 1
+    best = (log_probs + of_lm)[:, 1:].topk(num_labels, dim=1).indices + 1
     tables = zip(
         log_probs[:, BLANK].tolist(),
         best.tolist(),
         log_probs.gather(1, best).tolist(),
-        (totals - log_probs).gather(1, best).tolist(),
+        of_lm.gather(1, best).tolist(),
         strict=True,
     )
     rows = iter(enumerate(tables))

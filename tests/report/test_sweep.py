@@ -204,10 +204,10 @@ def test_settings_start_from_the_model_of_another_one(recipe) -> None:
 def test_a_wrong_plan_is_one_line(recipe, changes, message) -> None:
     with pytest.raises(ConfigError, match=message):
         read_plan(write_plan(recipe, **changes))
-    with pytest.raises(ConfigError, match="file is missing"):
+    with pytest.raises(ConfigError, match="configuration is missing"):
         read_plan(recipe / "nowhere.yaml")
     (recipe / "plan.yaml").write_text("a: [")
-    with pytest.raises(ConfigError, match="file is not YAML"):
+    with pytest.raises(ConfigError, match="configuration is not YAML"):
         read_plan(recipe / "plan.yaml")
 
 

@@ -138,9 +138,14 @@ def test_no_more_labels_than_allowed():
 
 
 def test_utterance_without_frames_gives_an_empty_hypothesis():
-    transducer, enc = make_case(FORMS[0], 0, torch.tensor([3, 0]))
-    (_, found) = beam_search(transducer, enc, BeamConfig(3, 3))
-    assert [(h.tokens, h.nodes) for h in found] == [((), ())]
+    transducer, enc = make_case(FORMS[0], 0, torch.tensor([0, 3, 0, 2]))
+    first, second, third, fourth = beam_search(transducer, enc, BeamConfig(3, 3))
+    for found in (first, third):
+        assert [(h.tokens, h.nodes) for h in found] == [((), ())]
+    for b, found in ((1, second), (3, fourth)):
+        n = int(enc.lengths[b])
+        alone = EncoderStates(enc.h[b : b + 1, :n], enc.h_emo[b : b + 1, :n], enc.lengths[b : b + 1])
+        assert [h.tokens for h in beam_search(transducer, alone, BeamConfig(3, 3))[0]] == [h.tokens for h in found]
 
 
 @pytest.mark.parametrize(

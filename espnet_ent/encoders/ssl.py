@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from espnet_ent.encoders.frozen_source import FrozenSource
 from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.encoders.local_context import LocalContext
-from espnet_ent.encoders.ssl_checkpoint import SSLDescription
+from espnet_ent.encoders.ssl_checkpoint import SSLDescription, digest_of
 from espnet_ent.encoders.ssl_models import SSLModel, SSLStates, depth_of, one_by_one
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
@@ -19,8 +20,6 @@ from espnet_ent.transducer.states import EncoderStates
 
 LAYERS = ("mix", "last")
 TOPS = ("bilstm", "conformer", "linear", "none")
-FINGERPRINT = "weights_sha256"
-"""Name of the buffer that stands for frozen weights in a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +126,9 @@ class SSLEncoder(nn.Module):
                 got=f"layers: {options.layers}",
             )
         self.options, self.description, self.grid = options, description, grid
-        if options.weights_in_checkpoints:
-            self.ssl: SSLModel | None = source
-        else:
-            self.ssl = None
-            self._unsaved = (source,)  # in a tuple: neither a parameter nor part of the state
-            digest = bytes.fromhex(description.weights_sha256)
-            self.register_buffer(FINGERPRINT, torch.tensor(list(digest), dtype=torch.uint8))
+        # One of the two: in checkpoints, or known by its digest there.
+        self.ssl = source if options.weights_in_checkpoints else None
+        self.held = None if options.weights_in_checkpoints else FrozenSource(source, digest_of(description))
         if options.frozen:
             for parameter in source.parameters():
                 parameter.requires_grad_(False)
@@ -151,7 +146,7 @@ class SSLEncoder(nn.Module):
     @property
     def source(self) -> SSLModel:
         """The pretrained model."""
-        return self._unsaved[0] if self.ssl is None else self.ssl
+        return self.held.module if self.ssl is None else self.ssl
 
     @property
     def output_size(self) -> int:
@@ -218,13 +213,6 @@ class SSLEncoder(nn.Module):
         if self.options.one_by_one:
             return one_by_one(self.source, speech, lengths)
         return self.source(speech, lengths)
-
-    def _apply(self, fn: Callable, recurse: bool = True) -> SSLEncoder:
-        """Moves to another device reach the model that is not part of the state, too."""
-        super()._apply(fn, recurse)
-        if self.ssl is None and recurse:
-            self.source._apply(fn)
-        return self
 
 
 def _refuse(option: str, expected: str, got: object) -> None:

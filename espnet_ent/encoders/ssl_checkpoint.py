@@ -6,7 +6,6 @@ Only plain weights and settings are read; code that comes with a checkpoint is n
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from espnet_ent.encoders.frozen_source import source_digest
 from espnet_ent.errors import CheckpointError, ConfigError
 
 FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")
@@ -176,12 +176,13 @@ def build_untrained(description: SSLDescription) -> nn.Module:
 
 def weights_sha256(model: nn.Module) -> str:
     """Digest of all weights by name, whatever file format they came in."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        if name != _UNTRAINED:
-            digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
-            digest.update(value.detach().cpu().contiguous().numpy().data)
-    return digest.hexdigest()
+    trained = {name: value for name, value in model.state_dict().items() if name != _UNTRAINED}
+    return bytes(source_digest(trained, {}).tolist()).hex()
+
+
+def digest_of(description: SSLDescription) -> Tensor:
+    """The digest that a description holds, as (32,) uint8."""
+    return torch.tensor(list(bytes.fromhex(description.weights_sha256)), dtype=torch.uint8)
 
 
 def _config_of(description: SSLDescription) -> Any:

@@ -11,6 +11,7 @@ import torch
 from espnet2.asr.frontend.windowing import SlidingWindow
 from torch import Tensor, nn
 
+from espnet_ent.encoders.frozen_source import FrozenSource, source_digest
 from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError
@@ -26,7 +27,6 @@ from espnet_ent.plugin.asr_parts import (
 from espnet_ent.plugin.asr_source import read_architecture, read_asr_source
 from espnet_ent.plugin.components import Registry, check_keys, make_component
 from espnet_ent.plugin.encoders import subsampling_factor
-from espnet_ent.plugin.frozen_source import FrozenSource
 from espnet_ent.plugin.layer_outputs import LayerOutputs
 from espnet_ent.transducer.states import EncoderStates
 
@@ -204,7 +204,7 @@ def build_asr_encoder(
     if config.get("emotion_branch") and isinstance(parts["frontend"], SlidingWindow):
         raise ConfigError("a source that reads samples has no features for an emotion branch", where="emotion_branch")
     return ASREncoder(
-        source=FrozenSource(model, _that_matters(architecture)) if options.freeze else model,
+        source=_frozen(model, architecture) if options.freeze else model,
         grid=grid_of(architecture, parts["frontend"]),
         num_layers=len(layers),
         specaug=specaug,
@@ -260,9 +260,10 @@ def _check_rate(config: Mapping[str, Any], architecture: Mapping[str, Any], sour
         )
 
 
-def _that_matters(architecture: Mapping[str, Any]) -> dict[str, Any]:
-    """What the states of a frozen recogniser depend on."""
-    return {key: value for key, value in architecture.items() if not key.startswith("specaug")}
+def _frozen(model: ASRModelParts, architecture: Mapping[str, Any]) -> FrozenSource:
+    """A frozen recogniser, known by its parameters and by what else its states depend on."""
+    that_matters = {key: value for key, value in architecture.items() if not key.startswith("specaug")}
+    return FrozenSource(model, source_digest(model.state_dict(), that_matters))
 
 
 def _layer_numbers(layers: str | Sequence[int], num_layers: int) -> list[int]:

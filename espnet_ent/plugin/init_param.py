@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from espnet_ent.encoders.frozen_source import check_frozen_sources
 from espnet_ent.errors import CheckpointError
-from espnet_ent.plugin.checkpoint_files import check_same_frozen, is_model_state, name_some, read_checkpoint
+from espnet_ent.plugin.checkpoint_files import is_model_state, name_some, read_checkpoint
 
 _ENCODER = "encoder"
 _STATISTICS = "normalize"
@@ -66,7 +67,7 @@ def init_param(model: nn.Module, text: str, ignore_mismatch: bool = False) -> in
         state = _from_asr_model(state, expected)
     source = _below(state, option.source, "source", text)
     destination = _below(expected, option.destination, "destination", text)
-    check_same_frozen(_dotted(destination), _dotted(source), text)
+    check_frozen_sources(destination, source, text)
     unknown = sorted(source.keys() - destination.keys())
     shapes = sorted(key for key in source.keys() & destination.keys() if source[key].shape != destination[key].shape)
     fitting = source.keys() - set(unknown) - set(shapes)
@@ -103,11 +104,6 @@ def _from_asr_model(state: dict[str, Tensor], expected: dict[str, Tensor]) -> di
             "otherwise (normalize: global_mvn takes them over)"
         )
     return {f"{_ENCODER}.{key}": value for key, value in state.items() if key.startswith((f"{_ENCODER}.", *beside))}
-
-
-def _dotted(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Names as below a prefix, which may be all of a name but its last part."""
-    return {f".{key}": value for key, value in state.items()}
 
 
 def _without(state: dict[str, Tensor], option: InitParam, text: str) -> dict[str, Tensor]:

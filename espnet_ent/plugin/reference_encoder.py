@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from espnet_ent.encoders.frozen_source import DIGEST
 from espnet_ent.errors import CheckpointError
 from espnet_ent.plugin.checkpoint_files import name_some
 from espnet_ent.plugin.reference_tensors import Entry, Sizes
@@ -28,7 +29,7 @@ _EMOTION_MIX = "encoder.speech_pretrain_model.weight_emotion."
 _LAYER_WEIGHT = "scalar_parameters."
 _OWN_RNN = "encoder.top.rnn."
 _OWN_SSL = "encoder.ssl.model."
-_OWN_DIGEST = "encoder.weights_sha256"
+_OWN_DIGEST = f"encoder.held.{DIGEST}"
 """Stands in a checkpoint for a frozen SSL model that is not in it."""
 _RAW_INPUT = {"do_normalize": False, "return_attention_mask": False}
 """The public code gives samples to the SSL model as they are, whatever its feature extractor would do."""

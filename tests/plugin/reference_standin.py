@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from espnet_ent.encoders.frozen_source import FrozenSource
 from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.frames import FrameGrid
 from espnet_ent.plugin import builder
@@ -85,14 +86,13 @@ class SslStandIn(nn.Module):
         self.emotion_mix = LayerMix(NUM_LAYERS) if emotion_layer_mix else None
         self.top = _Top(conf["top_conf"]["hidden_size"])
         if conf["frozen"]:
-            self._unsaved = (_Source(ssl),)
-            self.register_buffer("weights_sha256", torch.zeros(32, dtype=torch.uint8))
+            self.held = FrozenSource(_Source(ssl), torch.zeros(32, dtype=torch.uint8))
         else:
             self.ssl = _Source(ssl)
 
     @property
     def source(self) -> _Source:
-        return self._unsaved[0] if hasattr(self, "_unsaved") else self.ssl
+        return self.held.module if hasattr(self, "held") else self.ssl
 
     def forward(self, speech: Tensor, speech_lengths: Tensor) -> EncoderStates:
         layers = self.source.model.hidden_states(speech / speech.std() if self.normalizes else speech)

@@ -9,9 +9,9 @@ import pytest
 import torch
 import yaml
 
+from espnet_ent.encoders.frozen_source import DIGEST
 from espnet_ent.errors import CheckpointError, ConfigError, LossInputError
 from espnet_ent.plugin.builder import build_model, frame_grid
-from espnet_ent.plugin.frozen_source import DIGEST
 from tests.plugin.asr_models import ENCODERS, make_recogniser, pack_recogniser
 from tests.plugin.tiny import tiny_batch, tiny_config
 

@@ -10,10 +10,10 @@ import torch
 import yaml
 
 from espnet_ent.bin import ent_train
+from espnet_ent.encoders.frozen_source import DIGEST
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.plugin.checkpoints import read_checkpoint
-from espnet_ent.plugin.frozen_source import DIGEST
 from tests.plugin.asr_models import CHECKPOINT, make_recogniser, pack_recogniser
 from tests.plugin.experiment import make_data, statistics_options, training_options
 from tests.plugin.training import resumable, same

@@ -92,7 +92,7 @@ def test_a_frozen_model_is_left_alone(directory):
     owned = {id(parameter) for parameter in source.parameters()}
     assert not any(id(parameter) in owned for parameter in model.parameters())
     assert not [key for key in model.state_dict() if "ssl" in key or "feature_extractor" in key]
-    assert model.state_dict()["encoder.weights_sha256"].numel() == 32
+    assert model.state_dict()["encoder.held.frozen_source_sha256"].numel() == 32
 
 
 def test_a_frozen_model_moves_and_copies_with_the_rest(directory):
@@ -247,7 +247,7 @@ def test_other_frozen_weights_are_refused_wherever_a_checkpoint_is_read(tmp_path
         lambda: init_param(other, f"{tmp_path}/model.pth:encoder:encoder"),
     )
     for read in readers:
-        with pytest.raises(CheckpointError, match="trained on other frozen weights; expected sha256") as raised:
+        with pytest.raises(CheckpointError, match="trained on another frozen source") as raised:
             read()
         assert "\n" not in str(raised.value)
 
@@ -255,7 +255,7 @@ def test_other_frozen_weights_are_refused_wherever_a_checkpoint_is_read(tmp_path
 def test_averages_keep_the_fingerprint(directory):
     state = build_model(ssl_config(directory)).state_dict()
     average = average_states([state, state])
-    assert torch.equal(average["encoder.weights_sha256"], state["encoder.weights_sha256"])
+    assert torch.equal(average["encoder.held.frozen_source_sha256"], state["encoder.held.frozen_source_sha256"])
 
 
 @pytest.mark.parametrize(

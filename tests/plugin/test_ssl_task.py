@@ -46,7 +46,7 @@ def test_the_configuration_names_the_model_and_its_digest(experiment, prepared):
     assert conf["model"] == str(prepared / "ssl")
     assert len(conf["stored"]["weights_sha256"]) == 64
     state = read_checkpoint(experiment / "latest.pth")
-    fingerprint = state.get("encoder.weights_sha256")
+    fingerprint = state.get("encoder.held.frozen_source_sha256")
     if conf.get("frozen", True):
         assert bytes(fingerprint.tolist()).hex() == conf["stored"]["weights_sha256"]
         assert not any(key.startswith("encoder.ssl") for key in state)
@@ -64,7 +64,7 @@ def test_a_resumed_run_ends_with_the_same_parameters(experiment, prepared, tmp_p
 def test_frozen_weights_are_in_no_group_of_the_optimizer(experiment):
     state = read_checkpoint(experiment / "checkpoint.pth")
     groups = state["optimizers"][0]["param_groups"]
-    frozen = "encoder.weights_sha256" in state["model"]
+    frozen = "encoder.held.frozen_source_sha256" in state["model"]
     scales = sorted({group["lr_scale"] for group in groups if "lr_scale" in group}, reverse=True)
     assert scales == ([] if frozen else pytest.approx([1.0, 0.1, 0.09, 0.081]))
     if frozen:
@@ -97,7 +97,9 @@ def test_a_run_is_not_continued_or_decoded_on_other_frozen_weights(experiment, p
     try:
         if is_frozen:
             more = training_options(prepared, prepared / "stats", experiment, "--max_epoch", "3")
-            with pytest.raises(CheckpointError, match=r"checkpoint\.pth: trained on other frozen weights"):
+            with pytest.raises(
+                CheckpointError, match=r"checkpoint\.pth: checkpoint was trained on another frozen source"
+            ):
                 ent_train.main(more)
             with pytest.raises(CheckpointError, match="not those of the training"):
                 EmotionTranscriber.from_pretrained(experiment)

@@ -27,14 +27,14 @@ class FrozenSource(nn.Module):
 
     Args:
         module: The module; it is set to evaluation and its gradients are switched off.
-        description: What its results depend on besides its parameters, as plain data (e.g. its configuration).
+        digest: What it is known by, see :func:`source_digest`.
     """
 
-    def __init__(self, module: nn.Module, description: Mapping[str, Any]) -> None:
+    def __init__(self, module: nn.Module, digest: Tensor) -> None:
         super().__init__()
         # In a tuple: PyTorch registers what is assigned as a module, and with it parameters, state and mode.
         self._held = (module.eval().requires_grad_(False),)
-        self.register_buffer(DIGEST, source_digest(module.state_dict(), description))
+        self.register_buffer(DIGEST, digest)
 
     @property
     def module(self) -> nn.Module:
@@ -61,7 +61,7 @@ def source_digest(state: Mapping[str, Tensor], description: Mapping[str, Any]) -
 
     Args:
         state: Parameters and statistics by name.
-        description: Plain data.
+        description: What the results depend on besides, as plain data (e.g. a configuration).
     """
     digest = hashlib.sha256(json.dumps(description, sort_keys=True, default=str).encode())
     for name in sorted(state):

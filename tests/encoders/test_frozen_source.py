@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from espnet_ent.encoders.frozen_source import DIGEST, FrozenSource, source_digest
 from espnet_ent.errors import CheckpointError
 from espnet_ent.plugin.averaging import average_states
 from espnet_ent.plugin.checkpoint_files import load_state, write_checkpoint
 from espnet_ent.plugin.freezing import train_unfrozen
-from espnet_ent.plugin.frozen_source import DIGEST, FrozenSource, source_digest
 
 
 def pretrained(seed=0):
@@ -16,9 +16,13 @@ def pretrained(seed=0):
     return nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3), nn.Dropout(0.5))
 
 
+def held(module, description):
+    return FrozenSource(module, source_digest(module.state_dict(), description))
+
+
 def model(seed=0, **description):
     torch.manual_seed(9)
-    return nn.ModuleDict({"source": FrozenSource(pretrained(seed), description), "head": nn.Linear(3, 2)})
+    return nn.ModuleDict({"source": held(pretrained(seed), description), "head": nn.Linear(3, 2)})
 
 
 def test_a_frozen_source_is_in_no_optimizer_no_checkpoint_and_never_in_training():

@@ -5,18 +5,20 @@ from __future__ import annotations
 import multiprocessing
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
-from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.datadir import read_data_dir, read_table
 from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.recording import Recording
+from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.export.decoded import write_decoded
 from espnet_ent.export.posteriors import FRAME_GRID
@@ -36,6 +38,8 @@ class DecodingOptions:
         device: Where to compute.
         batch_size: Utterances that are searched together, of about the same length.
         lm: Directory of a language model's training and its checkpoint's name, for a beam search.
+        emotion_text: File of texts by utterance that the utterance head sees in place of what is recognised: the
+            reference, as an upper bound, or a corrupted one.
     """
 
     nj: int = 1
@@ -43,6 +47,7 @@ class DecodingOptions:
     device: str = "cpu"
     batch_size: int = 1
     lm: tuple[str, str] | None = None
+    emotion_text: str | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("nj", 1), ("num_workers", 0), ("batch_size", 1)):
@@ -84,6 +89,7 @@ class DecodingReport:
 
 
 _transcriber: EmotionTranscriber | None = None
+_emotion_texts: Mapping[str, tuple[int, ...]] | None = None
 
 
 def decode_data_dir(
@@ -118,7 +124,37 @@ def decode_data_dir(
     utterances = read_data_dir(data)
     if not utterances:
         raise DataError("no utterance to decode", where=data)
-    made_from = {
+    made_from = _made_from(data, experiment, checkpoint, config, options)
+    if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
+        return None
+    transcriber = _load(experiment, checkpoint, config, options)
+    emotion_texts = None
+    if options.emotion_text is not None:
+        emotion_texts = _read_emotion_texts(options.emotion_text, experiment, utterances)
+    batches = _batches(utterances, options.batch_size)
+    begin = time.monotonic()
+    results = _Results(_transcribe_all(transcriber, batches, options, emotion_texts))
+    found = dict(results if progress is None else progress(results, len(utterances)))
+    seconds = time.monotonic() - begin
+    in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
+    tells_words = transcriber.model.tells_words
+    write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid, tells_words)
+    transcripts = found.values()
+    return DecodingReport(
+        num_utterances=len(utterances),
+        audio_seconds=sum(transcript.duration for transcript in transcripts),
+        seconds=seconds,
+        seconds_by_part=dict(results.seconds),
+        num_without_words=sum(not transcript.words for transcript in transcripts) if tells_words else 0,
+        remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
+    )
+
+
+def _made_from(
+    data: str | Path, experiment: str | Path, checkpoint: str, config: InferenceConfig, options: DecodingOptions
+) -> dict[str, object]:
+    """What a decoding depends on."""
+    made_from: dict[str, object] = {
         "batch_size": options.batch_size,
         "checkpoint": digest_files([Path(experiment) / checkpoint, Path(experiment) / "config.yaml"]),
         "config": asdict(config),
@@ -126,25 +162,9 @@ def decode_data_dir(
     }
     if options.lm is not None:
         made_from["lm"] = digest_files([Path(*options.lm), Path(options.lm[0], "config.yaml")])
-    if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
-        return None
-    transcriber = _load(experiment, checkpoint, config, options)
-    batches = _batches(utterances, options.batch_size)
-    begin = time.monotonic()
-    results = _Results(_transcribe_all(transcriber, batches, options))
-    found = dict(results if progress is None else progress(results, len(utterances)))
-    seconds = time.monotonic() - begin
-    in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
-    write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid)
-    transcripts = found.values()
-    return DecodingReport(
-        num_utterances=len(utterances),
-        audio_seconds=sum(transcript.duration for transcript in transcripts),
-        seconds=seconds,
-        seconds_by_part=dict(results.seconds),
-        num_without_words=sum(not transcript.words for transcript in transcripts),
-        remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
-    )
+    if options.emotion_text is not None:
+        made_from["emotion_text"] = digest_files([Path(options.emotion_text)])
+    return made_from
 
 
 def _load(
@@ -168,6 +188,29 @@ def _load(
             next_step="train it again with the same --token_type and --nbpe (stages 6 and 7)",
         )
     return transcriber
+
+
+def _read_emotion_texts(
+    path: str | Path, experiment: str | Path, utterances: Sequence[Utterance]
+) -> dict[str, tuple[int, ...]]:
+    """Labels by utterance of a file of texts, as the model's training made them.
+
+    Raises:
+        DataError: If the file is missing, or has no text for an utterance.
+    """
+    if not Path(path).is_file():
+        raise DataError("file is missing", where=path, expected="one line an utterance: <utt> <words>")
+    texts = read_table(path)
+    missing = [utterance.utt_id for utterance in utterances if utterance.utt_id not in texts]
+    if missing:
+        raise DataError("utterances have no text", where=path, got=f"{len(missing)}: {' '.join(missing[:5])}")
+    training = read_yaml(Path(experiment) / "config.yaml")
+    tokens = TokenList.from_config(training["token_list"])
+    tokenizer = build_tokenizer(training["token_type"], training.get("bpemodel"), tokens.symbols)
+    return {
+        utterance.utt_id: tuple(tokens.encode(tokenizer.text2tokens(texts[utterance.utt_id])).tolist())
+        for utterance in utterances
+    }
 
 
 def _batches(utterances: list[Utterance], batch_size: int) -> list[list[Utterance]]:
@@ -194,11 +237,14 @@ class _Results:
 
 
 def _transcribe_all(
-    transcriber: EmotionTranscriber, batches: list[list[Utterance]], options: DecodingOptions
+    transcriber: EmotionTranscriber,
+    batches: list[list[Utterance]],
+    options: DecodingOptions,
+    emotion_texts: Mapping[str, tuple[int, ...]] | None,
 ) -> Iterator[_Batch]:
     """Results as they come."""
-    global _transcriber
-    _transcriber = transcriber
+    global _transcriber, _emotion_texts
+    _transcriber, _emotion_texts = transcriber, emotion_texts
     # One thread: the same sums in the same order for any nj.
     torch.set_num_threads(1)
     if options.nj == 1 or options.device != "cpu":
@@ -235,7 +281,8 @@ def _transcribe_batch(batch: list[Utterance]) -> _Batch:
 def _transcribe(batch: list[Utterance], recordings: list[Recording], seconds: float) -> _Batch:
     assert _transcriber is not None
     _transcriber.seconds.clear()
-    transcripts = _transcriber.transcribe_recordings(recordings)
+    texts = None if _emotion_texts is None else [_emotion_texts[utterance.utt_id] for utterance in batch]
+    transcripts = _transcriber.transcribe_recordings(recordings, texts)
     spent = Counter(_transcriber.seconds)
     spent["reading"] += seconds
     named = [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]

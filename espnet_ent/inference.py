@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.recording import Recording
@@ -27,6 +28,7 @@ from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoints import load_state
 from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.search.beam import LabelScorer, beam_search
+from espnet_ent.search.ctc_greedy import ctc_greedy_search
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.hypothesis import Hypothesis
 from espnet_ent.search.steps import SearchSteps
@@ -64,7 +66,8 @@ class EmotionTranscriber:
         calibration: Temperatures of the probabilities that are told; labels and timelines are those without.
 
     A model that was trained without one of its losses does not tell what that loss teaches: no words (an empty text)
-    without the transducer loss, no timeline without the lattice loss, no emotion without the utterance loss.
+    without the transducer or the CTC loss, no timeline without the lattice loss, no emotion without the utterance loss.
+    Where both are there, words come from the transducer.
 
     Attributes:
         seconds: Time spent so far on ``encoding``, ``search`` and ``emotions``.
@@ -95,7 +98,9 @@ class EmotionTranscriber:
         self.lm = lm
         self.seconds: Counter[str] = Counter()
         self.calibration = calibration
-        self._steps = SearchSteps(self.model.transducer)
+        self._steps = None if self.model.transducer is None else SearchSteps(self.model.transducer)
+        if self._steps is None and self.config.beam_size > 1:
+            raise ConfigError("a beam search needs a transducer", expected="beam_size 1", got=self.config.beam_size)
 
     @classmethod
     def from_pretrained(
@@ -182,11 +187,18 @@ class EmotionTranscriber:
         return self.transcribe_recordings([Recording.of_samples(samples) for samples in recordings])
 
     @torch.no_grad()
-    def transcribe_recordings(self, recordings: Sequence[Recording]) -> list[EmotionTranscript]:
+    def transcribe_recordings(
+        self, recordings: Sequence[Recording], emotion_texts: Sequence[Sequence[int]] | None = None
+    ) -> list[EmotionTranscript]:
         """Transcribe recordings at the model's rate: those of one window together, longer ones window by window.
+
+        Args:
+            recordings: The recordings.
+            emotion_texts: For each recording the labels that the utterance head sees in place of what is recognised.
 
         Raises:
             AudioError: If samples are not finite or can't be read.
+            ConfigError: If such a text is given for a recording that is longer than a window.
         """
         config = self.config
         plans = [
@@ -203,14 +215,22 @@ class EmotionTranscriber:
                 encoded.append(enc)
             hypotheses = self._search(encoded, [loudest[number] <= SILENCE for number in short])
             for number, enc, nbest in zip(short, encoded, hypotheses, strict=True):
-                found[number].append(self._part(enc, nbest))
+                emotion_text = None if emotion_texts is None else emotion_texts[number]
+                found[number].append(self._part(enc, nbest, emotion_text=emotion_text))
         for number in sorted(set(range(len(recordings))) - set(short)):
+            if emotion_texts is not None:
+                raise ConfigError(
+                    "a text for the emotion head is for recordings of one window",
+                    expected=f"at most {config.window_seconds:g} s",
+                    got=f"{samples_to_seconds(recordings[number].num_samples, self.grid.sample_rate):.1f} s",
+                    next_step="raise --window_seconds",
+                )
             found[number], loudest[number] = self._window_by_window(recordings[number], plans[number])
         return [self._transcript(*parts) for parts in zip(recordings, found, loudest, strict=True)]
 
     def _window_by_window(self, recording: Recording, windows: Sequence[Window]) -> tuple[list[_Part], float]:
         """Parts of a long recording, and its loudest sample; the prediction networks go on from window to window."""
-        start = self._steps.start(1)
+        start = None if self._steps is None else self._steps.start(1)
         parts, loudest = [], 0.0
         for window in windows:
             enc, peak = self._encode(recording, window)
@@ -218,7 +238,7 @@ class EmotionTranscriber:
                 continue  # encoders lose frames at the end
             ((best, *_),) = self._search([enc], [peak <= SILENCE], start)
             parts.append(self._part(enc, [best], start))
-            start = self._steps.after(start, best.tokens)
+            start = None if self._steps is None else self._steps.after(start, best.tokens)
             loudest = max(loudest, peak)
         return parts, loudest
 
@@ -246,10 +266,10 @@ class EmotionTranscriber:
     def _search(
         self, encoded: Sequence[EncoderStates], is_silent: Sequence[bool], start: PredictionStart | None = None
     ) -> list[list[Hypothesis]]:
-        """Hypotheses of each recording, best first; nothing is said in silence, or by an untrained transducer."""
+        """Hypotheses of each recording, best first; nothing is said in silence, or by a model without words."""
         found = [[Hypothesis((), (), (0,) * int(enc.lengths[0]), 0.0)] for enc in encoded]
         heard = [number for number, silent in enumerate(is_silent) if not silent]
-        if self.model.losses.transducer_weight <= 0 or not heard:
+        if not self.model.tells_words or not heard:
             return found
         with self._timed("search"):
             padded = EncoderStates(
@@ -258,7 +278,9 @@ class EmotionTranscriber:
                 lengths=torch.cat([encoded[number].lengths for number in heard]),
             )
             transducer, config = self.model.transducer, self.config
-            if config.beam_size > 1:
+            if self.model.losses.transducer_weight <= 0:
+                results = [[one] for one in ctc_greedy_search(self.model.ctc(padded.h), padded.lengths)]
+            elif config.beam_size > 1:
                 results = beam_search(transducer, padded, config.of_beam, self._steps, self.lm, start)
             else:
                 greedy = greedy_search(transducer, padded, config.max_symbols_per_frame, self._steps, start)
@@ -267,19 +289,28 @@ class EmotionTranscriber:
             found[number] = nbest
         return found
 
-    def _part(self, enc: EncoderStates, nbest: list[Hypothesis], start: PredictionStart | None = None) -> _Part:
+    def _part(
+        self,
+        enc: EncoderStates,
+        nbest: list[Hypothesis],
+        start: PredictionStart | None = None,
+        emotion_text: Sequence[int] | None = None,
+    ) -> _Part:
         with self._timed("emotions"):
-            labels = torch.tensor([nbest[0].tokens], dtype=torch.long, device=self.device)
-            num_labels = torch.tensor([labels.size(1)], device=self.device)
+            labels, num_labels = self._labels(nbest[0].tokens)
             if nbest[0].states is None:
                 g = self.model.emotion_states(labels, num_labels, start)
             else:
                 g = nbest[0].states.unsqueeze(0)
             posteriors = frames = None
             if self.model.utterance_head is not None:
-                posteriors = self.model.classify(enc, g, num_labels + 1)[0].softmax(dim=-1).cpu().numpy()
+                of_head = (g, labels, num_labels)
+                if emotion_text is not None:
+                    given = self._labels(emotion_text)
+                    of_head = (self.model.emotion_states(*given), *given)
+                posteriors = self.model.classify(enc, *of_head)[0].softmax(dim=-1).cpu().numpy()
             if self.model.emotion_joint is not None:
-                if self.config.emotion_path == "lattice" and self.model.losses.transducer_weight > 0:
+                if self.config.emotion_path == "lattice" and self.model.has_alignments:
                     frames = self.model.expected_emotions(enc, labels, start)[0]
                 else:
                     nodes = torch.tensor([nbest[0].nodes], device=self.device)
@@ -287,6 +318,11 @@ class EmotionTranscriber:
             # Without their states, whose number grows with the text.
             hypotheses = [replace(hypothesis, states=None) for hypothesis in nbest]
             return _Part(hypotheses, posteriors, None if frames is None else frames.cpu().numpy())
+
+    def _labels(self, tokens: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Labels (1, U) and their number (1,)."""
+        labels = torch.tensor([tuple(tokens)], dtype=torch.long, device=self.device)
+        return labels, torch.tensor([labels.size(1)], device=self.device)
 
     def _transcript(self, recording: Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
         """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""

@@ -29,6 +29,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--context_seconds", type=float, help="encoded on both sides of a window in addition")
     parser.add_argument("--longest_word_seconds", type=float, help="how long a word lasts where no other follows")
     parser.add_argument("--max_labels_ratio", type=float, help="beam search: most labels by the number of frames")
+    parser.add_argument("--emotion_text", help="texts that the utterance head sees in place of the recognised ones")
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
@@ -55,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         device=args.device,
         batch_size=args.batch_size,
         lm=(args.lm_exp, args.inference_lm) if args.lm_exp else None,
+        emotion_text=args.emotion_text,
     )
     found = decode_data_dir(args.data, args.exp, args.inference_ent_model, args.out, config, options, decoding_progress)
     print(f"{args.out}: {'decoded already' if found is None else found}")

@@ -66,6 +66,11 @@ class LatticeIntervals:
         """(B, U + 1) int64, class index at each column; -1 beyond the utterance."""
         return _look_up(self.emotions, self.of_column)
 
+    @property
+    def frame_wise(self) -> LatticeIntervals:
+        """The same intervals on a lattice of a single column, which is in the first."""
+        return LatticeIntervals(self.of_frame, self.of_column[:, :1], self.emotions)
+
     def of_nodes(self, frames: slice, mixing_nodes: str) -> Tensor:
         """Interval (B, frames, U + 1) of each node; -1 where a node belongs to none.
 

@@ -12,7 +12,8 @@ from espnet_ent.transducer.states import JointTerms
 class EmotionJoint(nn.Module):
     """linear(h) + linear(g) -> tanh -> linear to E emotions.
 
-    With ``prediction_size`` 0 it is the frame-wise baseline, whose lattice has the single column u = 0.
+    With ``prediction_size`` 0, or ``frame_wise``, it is the frame-wise baseline, whose lattice has the
+    single column u = 0.
 
     Source: Shen et al., "Emotion neural transducer for fine-grained speech emotion recognition", 2024.
 
@@ -23,13 +24,22 @@ class EmotionJoint(nn.Module):
         prediction_size: P, or 0.
         joint_size: J.
         num_emotions: E.
+        frame_wise: Leave the prediction states out, although there are some.
     """
 
-    def __init__(self, encoder_size: int, prediction_size: int, joint_size: int, num_emotions: int) -> None:
+    def __init__(
+        self, encoder_size: int, prediction_size: int, joint_size: int, num_emotions: int, frame_wise: bool = False
+    ) -> None:
         super().__init__()
+        prediction_size = 0 if frame_wise else prediction_size
         self.encoder_projection = nn.Linear(encoder_size, joint_size)
         self.prediction_projection = nn.Linear(prediction_size, joint_size, bias=False) if prediction_size else None
         self.output = nn.Linear(joint_size, num_emotions)
+
+    @property
+    def is_frame_wise(self) -> bool:
+        """Whether the lattice has a single column."""
+        return self.prediction_projection is None
 
     def terms(self, h: Tensor, g: Tensor | None = None) -> JointTerms:
         """Terms of the emotion lattice.

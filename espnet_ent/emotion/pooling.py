@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from espnet_ent.emotion.utterance import UtteranceInputs
 from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.masks import padding_mask
 
@@ -44,6 +45,11 @@ class PoolingHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooled_size, num_emotions)
 
+    def classify(self, inputs: UtteranceInputs) -> Tensor:
+        """Logits (B, E) of a batch."""
+        num_columns = None if inputs.g is None else inputs.label_lengths + 1
+        return self(inputs.h, inputs.enc.lengths, inputs.g, num_columns)
+
     def forward(self, h: Tensor, lengths: Tensor, g: Tensor | None = None, g_lengths: Tensor | None = None) -> Tensor:
         """Utterance logits.
 
@@ -70,7 +76,7 @@ class PoolingHead(nn.Module):
             pooled.append(_standard_deviation(masked_mean((valid - pooled[0].unsqueeze(1)).square(), lengths)))
         if g is not None and g_lengths is not None:
             pooled.append(masked_mean(g, g_lengths))
-        return self._classify(torch.cat(pooled, dim=-1))
+        return self._of_pooled(torch.cat(pooled, dim=-1))
 
     def by_emotion(
         self, h: Tensor, frame_emotions: Tensor, g: Tensor | None = None, column_emotions: Tensor | None = None
@@ -105,9 +111,9 @@ class PoolingHead(nn.Module):
             pooled.append(_standard_deviation(_mean_by_class(squares, frame_emotions, num_emotions)[0]))
         if g is not None and column_emotions is not None:
             pooled.append(_mean_by_class(g, column_emotions, num_emotions)[0])
-        return self._classify(torch.cat(pooled, dim=-1)), present
+        return self._of_pooled(torch.cat(pooled, dim=-1)), present
 
-    def _classify(self, pooled: Tensor) -> Tensor:
+    def _of_pooled(self, pooled: Tensor) -> Tensor:
         return self.output(self.dropout(self.norm(pooled)))
 
 

@@ -42,3 +42,31 @@ class LayerMix(nn.Module):
         for weight, layer in zip(weights[1:], layers[1:], strict=True):
             mixed = mixed + weight * layer
         return mixed
+
+
+def layer_numbers(layers: str | Sequence[int], num_layers: int, where: str) -> list[int]:
+    """Numbers from 1 of the chosen layers.
+
+    Args:
+        layers: ``all``, ``last`` or numbers from 1.
+        num_layers: How many there are.
+        where: The option, for the error.
+
+    Raises:
+        ConfigError: If there are no such layers.
+    """
+    if layers == "all":
+        return list(range(1, num_layers + 1))
+    if layers == "last":
+        return [num_layers]
+    is_fine = isinstance(layers, (list, tuple)) and all(
+        type(number) is int and 1 <= number <= num_layers for number in layers
+    )
+    if not is_fine or not layers or len(set(layers)) < len(layers):
+        raise ConfigError(
+            "no such layers",
+            where=where,
+            expected=f"all, last, or numbers of 1..{num_layers}, each once",
+            got=repr(layers),
+        )
+    return list(layers)

@@ -14,9 +14,10 @@ from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.encoders.ssl_checkpoint import SSLDescription, digest_of
 from espnet_ent.encoders.ssl_models import SSLModel, SSLStates, depth_of, one_by_one
+from espnet_ent.encoders.top import NoTop
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
-from espnet_ent.transducer.states import EncoderStates
+from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
 
 LAYERS = ("mix", "last")
 TOPS = ("bilstm", "conformer", "linear", "none")
@@ -103,6 +104,7 @@ class SSLEncoder(nn.Module):
         emotion_layer_mix: Mix the layers a second time for the emotion side.
         make_branch: Makes layers of short reach for the emotion lattice, given the size and subsampling of local
             features and the output size; or gives None.
+        use: What the model needs.
 
     Raises:
         ConfigError: If a second mix is asked for, but ``layers`` is not ``mix``.
@@ -117,8 +119,10 @@ class SSLEncoder(nn.Module):
         grid: FrameGrid,
         emotion_layer_mix: bool = False,
         make_branch: Callable[[int, int, int], LocalContext | None] = lambda *_: None,
+        use: EncoderUse = EncoderUse(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
+        self.use = use
         if emotion_layer_mix and options.layers != "mix":
             raise ConfigError(
                 "a second layer mix needs layers: mix",
@@ -137,10 +141,11 @@ class SSLEncoder(nn.Module):
             source.freeze_features()
         if options.freeze_steps:
             self.register_buffer("num_updates", torch.zeros((), dtype=torch.long))
-        self.mix = LayerMix(source.num_layers) if options.layers == "mix" else None
+        is_mixed = options.layers == "mix" and (use.states or use.acoustic)
+        self.mix = LayerMix(source.num_layers) if is_mixed else None
         self.emotion_mix = LayerMix(source.num_layers) if emotion_layer_mix else None
-        self.top = make_top()
-        self.emotion_top = None if options.share_emotion_rnn else make_top()
+        self.top = make_top() if use.states else NoTop(source.hidden_size)
+        self.emotion_top = None if options.share_emotion_rnn or not use.states else make_top()
         self.emotion_branch = make_branch(source.local_size, source.local_subsampling, self.top.output_size)
 
     @property
@@ -152,6 +157,16 @@ class SSLEncoder(nn.Module):
     def output_size(self) -> int:
         """D."""
         return self.top.output_size
+
+    @property
+    def layer_shape(self) -> tuple[int, int]:
+        """Number and size of the layers in ``EncoderStates.layers``."""
+        return self.source.num_layers, self.source.hidden_size
+
+    @property
+    def acoustic_size(self) -> int:
+        """Size of a row of ``EncoderStates.acoustic``."""
+        return self.source.hidden_size
 
     @property
     def is_frozen_now(self) -> bool:
@@ -207,7 +222,14 @@ class SSLEncoder(nn.Module):
         h_local = None
         if self.emotion_branch is not None:
             h_local = self.emotion_branch(states.local, states.local_lengths, h_emo, states.lengths)
-        return EncoderStates(h=h, h_emo=h_emo, lengths=states.lengths, h_local=h_local)
+        return EncoderStates(
+            h=h,
+            h_emo=h_emo,
+            lengths=states.lengths,
+            h_local=h_local,
+            layers=torch.stack(list(states.layers), dim=1) if self.use.layers else None,
+            acoustic=AcousticStates(mixed, states.lengths, 1) if self.use.acoustic else None,
+        )
 
     def _states(self, speech: Tensor, lengths: Tensor) -> SSLStates:
         if self.options.one_by_one:

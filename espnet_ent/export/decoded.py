@@ -2,13 +2,13 @@
 
 ``text`` · ``utt2emo`` · ``utt2emo_posteriors`` (probabilities in the order of ``emotion_list``) · ``emo_segments`` ·
 ``word_times`` (utterance, start, end, word) · ``word_emotions`` (utterance, start, end, word, confidence, emotion,
-its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32
-matrices, frames x emotions) · ``frame_grid`` (``sample_rate`` and ``samples_per_frame`` of these frames) ·
-``emotion_list``. Probabilities are raw: no temperature is applied. A model without an utterance head or an emotion
-lattice gives no such files. Where several hypotheses were asked for, ``<n>best_recog/text`` and ``score`` hold the
-n-th, as in ESPnet: the score is a log probability (of all alignments, and of the weighted language model), the order
-may be that of scores by length; a hypothesis that there is not is empty, with the score -inf. ``remarks`` (utterance,
-``empty | silent | short``) exists where there are such utterances.
+its probability) · ``utt2duration`` (seconds) · ``frame_posteriors.ark/.scp`` (float32 matrices, frames x emotions) ·
+``frame_grid`` (``sample_rate`` and ``samples_per_frame`` of these frames) · ``emotion_list``. Probabilities are raw:
+no temperature is applied. A model without an utterance head or an emotion lattice gives no such files, one that has
+learned no words neither ``text`` nor files of words. Where several hypotheses were asked for, ``<n>best_recog/text``
+and ``score`` hold the n-th, as in ESPnet: the score is a log probability (of all alignments, and of the weighted
+language model), the order may be that of scores by length; a hypothesis that there is not is empty, with the score
+-inf. ``remarks`` (utterance, ``empty | silent | short``) exists where there are such utterances.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from espnet_ent.export.posteriors import FRAME_GRID, frame_grid_text
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
 
+_OF_WORDS = ("text", "word_times")
 _ARK, _SCP = "frame_posteriors.ark", "frame_posteriors.scp"
 
 
@@ -34,6 +35,7 @@ def write_decoded(
     emotions: EmotionInventory,
     made_from: Mapping[str, object],
     grid: FrameGrid | None = None,
+    tells_words: bool = True,
 ) -> int:
     """Write the decoding of a set; the directory appears only when it is complete.
 
@@ -43,16 +45,17 @@ def write_decoded(
         emotions: The emotions, in the order of all posteriors.
         made_from: What was decoded with what (see :mod:`espnet_ent.data.provenance`).
         grid: Time grid of the frames; None: not told.
+        tells_words: The model has learned words.
 
     Returns:
         The number of utterances.
     """
-    lines: dict[str, list[str]] = {name: [] for name in ("text", "word_times", "utt2duration")}
+    lines: dict[str, list[str]] = {name: [] for name in ("utt2duration", *(_OF_WORDS if tells_words else ()))}
     with atomic_directory(directory) as root:
         # The scp names the ark by its file name alone, so that the directory can be moved.
         with (root / _ARK).open("wb") as ark:
             for utt_id, transcript in transcripts:
-                for name, content in _lines(utt_id, transcript):
+                for name, content in _lines(utt_id, transcript, tells_words):
                     lines.setdefault(name, []).extend(content)
                 if transcript.frame_posteriors is not None:
                     offset = ark.tell() + len(f"{utt_id} ".encode())
@@ -67,14 +70,15 @@ def write_decoded(
             (root / FRAME_GRID).write_text(frame_grid_text(grid), encoding="utf-8")
         emotions.write(root / "emotion_list")
         write_provenance(root, made_from)
-    return len(lines["text"])
+    return len(lines["utt2duration"])
 
 
-def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, list[str]]]:
+def _lines(utt_id: str, transcript: EmotionTranscript, tells_words: bool) -> Iterable[tuple[str, list[str]]]:
     """Lines of an utterance by file; no file of what the model does not tell."""
-    yield "text", [f"{utt_id} {transcript.text}".rstrip()]
     yield "utt2duration", [f"{utt_id} {transcript.duration:.6f}"]
-    yield "word_times", [f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}" for word in transcript.words]
+    if tells_words:
+        yield "text", [f"{utt_id} {transcript.text}".rstrip()]
+        yield "word_times", [f"{utt_id} {word.start:.4f} {word.end:.4f} {word.word}" for word in transcript.words]
     if transcript.remark is not None:
         yield "remarks", [f"{utt_id} {transcript.remark}"]
     for number, alternative in enumerate(transcript.nbest, 1):
@@ -84,7 +88,8 @@ def _lines(utt_id: str, transcript: EmotionTranscript) -> Iterable[tuple[str, li
         yield "utt2emo", [f"{utt_id} {transcript.emotion}"]
         yield "utt2emo_posteriors", [f"{utt_id} {' '.join(f'{p:.6f}' for p in transcript.posteriors)}"]
     if transcript.timeline is not None:
-        yield "word_emotions", [f"{utt_id} {_of_word(word)}" for word in transcript.words]
+        if tells_words:
+            yield "word_emotions", [f"{utt_id} {_of_word(word)}" for word in transcript.words]
         segments = transcript.timeline.segments
         yield "emo_segments", [f"{utt_id} {s.start:.4f} {s.end:.4f} {s.label}" for s in segments]
 

@@ -13,6 +13,7 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.timeline import EmotionSegment, EmotionTimeline
 
 _NAMED_IDS = 5
+_OF_WORDS = ("text", "word_times")
 _OF_UTTERANCE = ("utt2emo", "utt2emo_posteriors")
 _OF_LATTICE = ("emo_segments", "frame_posteriors.scp")
 _DECODE_AGAIN = "rerun stage 12 (decoding)"
@@ -23,7 +24,7 @@ class Labelling:
     """One side of a comparison: all mappings have the utterance ids as keys.
 
     Attributes:
-        text: Words, may be empty.
+        text: Words, may be empty; no utterance has any where the system gives none.
         emotion: Canonical emotion of the utterance, or None where no emotion is scored.
         timeline: Emotion timeline, or None where none is scored.
     """
@@ -45,6 +46,7 @@ class ScoredSet:
         no_emotions: Why no utterance emotion is scored, or None if it is.
         no_timelines: Why no timeline is scored, or None if it is.
         untranscribed: Utterances without a transcript, which say nothing about words.
+        no_words: Why no words are scored, or None if they are.
     """
 
     name: str
@@ -56,6 +58,7 @@ class ScoredSet:
     no_emotions: str | None
     no_timelines: str | None
     untranscribed: frozenset[str] = frozenset()
+    no_words: str | None = None
 
 
 def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: EmotionInventory) -> ScoredSet:
@@ -63,8 +66,8 @@ def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: Em
 
     Args:
         reference: Data directory with text, utt2spk and, as far as known, utt2emo, emo_segments and untranscribed.
-        hypothesis: Decoding directory with text, and, as far as the system tells them, utt2emo, emo_segments and
-            utt2duration. Its name is the name of the set.
+        hypothesis: Decoding directory with utt2duration and, as far as the system tells them, text, utt2emo and
+            emo_segments. Its name is the name of the set.
         inventory: The classes; labels of both sides are brought to their canonical names.
 
     Raises:
@@ -88,6 +91,7 @@ def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: Em
     no_timelines = no_timelines or no_emotions
     durations = None if no_timelines else _read_durations(hypothesis / "utt2duration", text)
     untranscribed = reference / UNTRANSCRIBED
+    no_words = _left_out(reference, hypothesis, "text", _OF_WORDS)
 
     def read_side(side: Path, words: Mapping[str, str]) -> Labelling:
         emotions = None if no_emotions else _read_emotions(side / "utt2emo", text, inventory)
@@ -99,10 +103,11 @@ def read_scored_set(reference: str | Path, hypothesis: str | Path, inventory: Em
         speakers=speakers,
         durations=durations,
         reference=read_side(reference, text),
-        hypothesis=read_side(hypothesis, _read_same(hypothesis / "text", text)),
+        hypothesis=read_side(hypothesis, {} if no_words else _read_same(hypothesis / "text", text)),
         no_emotions=no_emotions,
         no_timelines=no_timelines,
         untranscribed=frozenset(read_table(untranscribed) if untranscribed.is_file() else ()),
+        no_words=no_words,
     )
 
 

@@ -116,6 +116,7 @@ def score_set(
             "seed": bootstrap.seed,
         },
         "recognition": _recognition(scored, bootstrap),
+        "recognition_left_out": scored.no_words,
         "emotion": None if scored.no_emotions is not None else _emotion(scored, inventory, majority, bootstrap),
         "emotion_left_out": scored.no_emotions,
         "eder": None if scored.no_timelines else _timelines(scored, inventory.neutral, bootstrap),
@@ -134,7 +135,7 @@ def to_json(results: Mapping[str, Any]) -> str:
 def _recognition(scored: ScoredSet, bootstrap: SpeakerBootstrap) -> dict[str, Any]:
     transcribed = [utterance for utterance in scored.utterances if utterance not in scored.untranscribed]
     num_untranscribed = len(scored.utterances) - len(transcribed)
-    if not transcribed:
+    if not transcribed or scored.no_words is not None:
         return {"wer": None, "cer": None, "num_untranscribed": num_untranscribed}
     if num_untranscribed:
         bootstrap = SpeakerBootstrap([scored.speakers[utterance] for utterance in transcribed])

@@ -46,7 +46,7 @@ class SpeakerCounts:
 
     Attributes:
         num_utterances: All utterances.
-        num_transcribed: Those with a transcript, which WER and CER are about.
+        num_transcribed: Those with a transcript, which WER and CER are about; none where the system gives no words.
         words: Word errors.
         characters: Character errors.
         confusions: int64 (E, E) by system (``system``, ``majority``); empty where no utterance emotion is scored.
@@ -162,7 +162,7 @@ def count_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
         majority: The most frequent training emotion; None where no emotion is scored, or that one is not known.
     """
     utterances = scored.utterances
-    texts = [[side.text[utt] for utt in utterances] for side in (scored.reference, scored.hypothesis)]
+    texts = [[side.text.get(utt, "") for utt in utterances] for side in (scored.reference, scored.hypothesis)]
     words, characters = word_errors(*texts), character_errors(*texts)
     candidates = {}
     if scored.no_timelines is None:
@@ -172,7 +172,7 @@ def count_set(scored: ScoredSet, inventory: EmotionInventory, majority: str | No
         candidates = {SYSTEM: scored.hypothesis.timeline, **trivial}
     speakers: dict[str, SpeakerCounts] = {}
     for number, utterance in enumerate(utterances):
-        is_transcribed = utterance not in scored.untranscribed
+        is_transcribed = scored.no_words is None and utterance not in scored.untranscribed
         counts = SpeakerCounts(
             num_utterances=1,
             num_transcribed=int(is_transcribed),

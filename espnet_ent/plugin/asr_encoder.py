@@ -12,7 +12,7 @@ from espnet2.asr.frontend.windowing import SlidingWindow
 from torch import Tensor, nn
 
 from espnet_ent.encoders.frozen_source import FrozenSource, source_digest
-from espnet_ent.encoders.layer_mix import LayerMix
+from espnet_ent.encoders.layer_mix import LayerMix, layer_numbers
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
@@ -28,7 +28,7 @@ from espnet_ent.plugin.asr_source import read_architecture, read_asr_source
 from espnet_ent.plugin.components import Registry, check_keys, make_component
 from espnet_ent.plugin.encoders import subsampling_factor
 from espnet_ent.plugin.layer_outputs import LayerOutputs
-from espnet_ent.transducer.states import EncoderStates
+from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
 
 NAME = "espnet_asr"
 _KIND = "encoder_conf"
@@ -90,6 +90,7 @@ class ASREncoder(nn.Module):
         specaug: ESPnet SpecAugment, or None.
         emotion_layer_mix: Give ``h_emo`` from a second mix of the layers (that of FENT).
         emotion_branch: Layers of short context, whose states the emotion lattice sees in place of ``h_emo``; or None.
+        use: What the model needs.
 
     Raises:
         ConfigError: If a second layer mix is asked of a single layer.
@@ -103,8 +104,10 @@ class ASREncoder(nn.Module):
         specaug: nn.Module | None = None,
         emotion_layer_mix: bool = False,
         emotion_branch: LocalContext | None = None,
+        use: EncoderUse = EncoderUse(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
+        self.use, self.num_layers = use, num_layers
         if emotion_layer_mix and num_layers < 2:
             raise ConfigError(
                 "a second layer mix needs several layers",
@@ -116,7 +119,7 @@ class ASREncoder(nn.Module):
         self.grid = grid
         self.specaug = specaug
         self.emotion_branch = emotion_branch
-        self.mix = LayerMix(num_layers) if num_layers > 1 else None
+        self.mix = LayerMix(num_layers) if num_layers > 1 and use.states else None
         self.emotion_mix = LayerMix(num_layers) if emotion_layer_mix else None
 
     @property
@@ -128,6 +131,16 @@ class ASREncoder(nn.Module):
     def output_size(self) -> int:
         """D."""
         return self.parts.encoder.output_size()
+
+    @property
+    def layer_shape(self) -> tuple[int, int]:
+        """Number and size of the layers in ``EncoderStates.layers``."""
+        return self.num_layers, self.output_size
+
+    @property
+    def acoustic_size(self) -> int:
+        """Size of a row of ``EncoderStates.acoustic``."""
+        return self.parts.frontend.output_size()
 
     def features(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The recogniser's features (B, frames, bins) before normalisation, and their lengths (B,)."""
@@ -150,12 +163,23 @@ class ASREncoder(nn.Module):
         """Encode; arguments and errors as in :meth:`layer_states`."""
         found = self.layer_states(speech, speech_lengths)
         layers = found.states.unbind(dim=1)
-        h = layers[0] if self.mix is None else self.mix(layers)
+        h = layers[-1] if self.mix is None else self.mix(layers)
         h_emo = h if self.emotion_mix is None else self.emotion_mix(layers)
         h_local = None
         if self.emotion_branch is not None:
             h_local = self.emotion_branch(found.feats, found.feats_lengths, h_emo, found.lengths)
-        return EncoderStates(h=h, h_emo=h_emo, lengths=found.lengths, h_local=h_local)
+        acoustic = None
+        if self.use.acoustic:
+            rate = self.grid.samples_per_frame // self.parts.frontend.hop_length
+            acoustic = AcousticStates(found.feats, found.feats_lengths, rate)
+        return EncoderStates(
+            h=h,
+            h_emo=h_emo,
+            lengths=found.lengths,
+            h_local=h_local,
+            layers=found.states if self.use.layers else None,
+            acoustic=acoustic,
+        )
 
 
 def build_asr_encoder(
@@ -164,6 +188,7 @@ def build_asr_encoder(
     make_here: Callable[..., Any],
     emotion_layer_mix: bool,
     weights_follow: bool,
+    use: EncoderUse,
 ) -> ASREncoder:
     """Build the encoder that a configuration with ``encoder: espnet_asr`` describes.
 
@@ -173,6 +198,7 @@ def build_asr_encoder(
         make_here: Makes a component of ``config``, as ``make_here(config, component, **given)``.
         emotion_layer_mix: As in :class:`ASREncoder`.
         weights_follow: The caller loads a checkpoint afterwards.
+        use: What the model needs.
 
     Raises:
         ConfigError: On wrong options, a source that is not there or of another sample rate.
@@ -192,7 +218,7 @@ def build_asr_encoder(
     prefix = f"{options.source}: "
     parts = make_parts(architecture, registry, prefix)
     num_layers = len(LayerOutputs(parts["encoder"]))
-    layers = _layer_numbers(options.layers, num_layers)
+    layers = layer_numbers(options.layers, num_layers, f"{_KIND}.layers")
     model = ASRModelParts(parts, layers, options.layer_norm)
     model.encoder.to(memory_format=torch.channels_last)
     if source is not None:
@@ -200,22 +226,28 @@ def build_asr_encoder(
     specaug = make_here(config, "specaug")
     if options.specaug:
         specaug = make_component(registry, architecture, "specaug", prefix=prefix)
-    feature_size = parts["frontend"].output_size()
-    if config.get("emotion_branch") and isinstance(parts["frontend"], SlidingWindow):
-        raise ConfigError("a source that reads samples has no features for an emotion branch", where="emotion_branch")
     return ASREncoder(
         source=_frozen(model, architecture) if options.freeze else model,
         grid=grid_of(architecture, parts["frontend"]),
         num_layers=len(layers),
         specaug=specaug,
         emotion_layer_mix=emotion_layer_mix,
-        emotion_branch=make_here(
-            config,
-            "emotion_branch",
-            input_size=feature_size,
-            output_size=model.encoder.output_size(),
-            subsampling=subsampling_factor(architecture["encoder"], architecture["encoder_conf"]),
-        ),
+        emotion_branch=_make_emotion_branch(config, model, architecture, make_here),
+        use=use,
+    )
+
+
+def _make_emotion_branch(
+    config: Mapping[str, Any], model: ASRModelParts, architecture: Mapping[str, Any], make_here: Callable[..., Any]
+) -> LocalContext | None:
+    if config.get("emotion_branch") and isinstance(model.frontend, SlidingWindow):
+        raise ConfigError("a source that reads samples has no features for an emotion branch", where="emotion_branch")
+    return make_here(
+        config,
+        "emotion_branch",
+        input_size=model.frontend.output_size(),
+        output_size=model.encoder.output_size(),
+        subsampling=subsampling_factor(architecture["encoder"], architecture["encoder_conf"]),
     )
 
 
@@ -264,21 +296,3 @@ def _frozen(model: ASRModelParts, architecture: Mapping[str, Any]) -> FrozenSour
     """A frozen recogniser, known by its parameters and by what else its states depend on."""
     that_matters = {key: value for key, value in architecture.items() if not key.startswith("specaug")}
     return FrozenSource(model, source_digest(model.state_dict(), that_matters))
-
-
-def _layer_numbers(layers: str | Sequence[int], num_layers: int) -> list[int]:
-    if layers == "all":
-        return list(range(1, num_layers + 1))
-    if layers == "last":
-        return [num_layers]
-    is_fine = isinstance(layers, (list, tuple)) and all(
-        type(number) is int and 1 <= number <= num_layers for number in layers
-    )
-    if not is_fine or not layers or len(set(layers)) < len(layers):
-        raise ConfigError(
-            "no such layers",
-            where=f"{_KIND}.layers",
-            expected=f"all, last, or numbers of 1..{num_layers}, each once",
-            got=repr(layers),
-        )
-    return list(layers)

@@ -24,6 +24,8 @@ from espnet2.torch_utils.initialize import initialize
 from torch import nn
 
 from espnet_ent.data.tokens import TokenList
+from espnet_ent.emotion.coattention import CoattentionOptions
+from espnet_ent.emotion.cta_rnn import CTARNNOptions
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.encoders.local_context import LocalContext
@@ -38,10 +40,13 @@ from espnet_ent.plugin.asr_encoder import ASREncoder, asr_frame_grid, build_asr_
 from espnet_ent.plugin.components import check_keys, chosen, construct, make_component, parameters_of
 from espnet_ent.plugin.encoders import FeatureEncoder, subsampling_factor
 from espnet_ent.plugin.frontends import FbankPitchFrontend
-from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
+from espnet_ent.plugin.heads import build_head, check_transducer, encoder_use
+from espnet_ent.plugin.loss_config import LossConfig
+from espnet_ent.plugin.model import ESPnetENTModel
 from espnet_ent.plugin.ssl_builder import TOPS, build_ssl_encoder, ssl_description, ssl_grid
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
+from espnet_ent.transducer.states import EncoderUse
 
 REGISTRY: dict[str, dict[str, type]] = {
     "frontend": {"default": DefaultFrontend, "fbank_pitch": FbankPitchFrontend},
@@ -61,7 +66,7 @@ REGISTRY: dict[str, dict[str, type]] = {
     "emotion_branch": {"local_context": LocalContext},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
     "emotion_joint": {"joint": EmotionJoint},
-    "utterance_head": {"pooling": PoolingHead},
+    "utterance_head": {"pooling": PoolingHead, "cta_rnn": CTARNNOptions, "coattention": CoattentionOptions},
 }
 """Component -> name -> class. The task makes its command-line choices from it."""
 
@@ -99,7 +104,10 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     model_conf = dict(config.get("model_conf") or {})
     emotion_layer_mix = bool(model_conf.pop("emotion_layer_mix", False))
     losses = _make_losses(model_conf)
-    encoder = _build_encoder(config, emotion_layer_mix, weights_follow)
+    has_transducer = _chosen(config, "transducer")[0] is not None
+    check_transducer(losses, has_transducer)
+    use = encoder_use(config, losses, has_transducer, _make)
+    encoder = _build_encoder(config, emotion_layer_mix, weights_follow, use)
     transducer = _make(
         config,
         "transducer",
@@ -109,17 +117,23 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     )
     branch = {
         "encoder_size": encoder.output_size,
-        "prediction_size": transducer.emotion_prediction_size,
+        "prediction_size": transducer.emotion_prediction_size if transducer is not None else 0,
         "num_emotions": len(emotions),
     }
+    emotion_joint, utterance_head = None, None
+    if losses.lattice_weight > 0:
+        emotion_joint = _needed("emotion_joint", _make(config, "emotion_joint", **branch))
+        _check_frame_wise(emotion_joint, losses)
+    if losses.utterance_weight > 0:
+        utterance_head = _needed("utterance_head", build_head(config, encoder, tokens, branch, _make))
     model = ESPnetENTModel(
         encoder=encoder,
         tokens=tokens.tokens,
         emotions=emotions,
         losses=losses,
         transducer=transducer,
-        emotion_joint=_make_branch(config, "emotion_joint", losses.lattice_weight, branch),
-        utterance_head=_make_branch(config, "utterance_head", losses.utterance_weight, branch),
+        emotion_joint=emotion_joint,
+        utterance_head=utterance_head,
     )
     if config.get("init"):
         _check_init(encoder)
@@ -127,13 +141,8 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
     return model
 
 
-def _make_branch(
-    config: Mapping[str, Any], component: str, weight: float, sizes: Mapping[str, int]
-) -> nn.Module | None:
-    """An emotion branch, if its loss has a weight."""
-    if weight <= 0:
-        return None
-    module = _make(config, component, **sizes)
+def _needed(component: str, module: nn.Module | None) -> nn.Module:
+    """An emotion branch, whose loss has a weight."""
     if module is None:
         raise ConfigError(
             f"{component} is left out, but its loss has a weight",
@@ -142,6 +151,16 @@ def _make_branch(
             got="none",
         )
     return module
+
+
+def _check_frame_wise(joint: EmotionJoint, losses: LossConfig) -> None:
+    if joint.is_frame_wise and losses.lattice_pooling == "occupancy":
+        raise ConfigError(
+            "a frame-wise emotion joint has no nodes to weigh",
+            where="model_conf.lattice_pooling",
+            expected="mean, or another that is not occupancy",
+            got=losses.lattice_pooling,
+        )
 
 
 def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
@@ -159,7 +178,7 @@ def frame_grid(config: Mapping[str, Any]) -> FrameGrid:
     return FrameGrid(sample_rate, _make(config, "frontend", fs=sample_rate).hop_length * subsampling_factor(name, conf))
 
 
-def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> SSLEncoder:
+def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool, use: EncoderUse) -> SSLEncoder:
     """The encoder on samples. Frontend and statistics, which a recipe sets by default, have nothing to do there."""
     for component in ("specaug", "normalize"):
         if config.get(component) not in (None, DEFAULTS[component]):
@@ -181,7 +200,7 @@ def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follo
         return _make(config, "emotion_branch", **sizes)
 
     sample_rate = int(config.get("fs") or 16000)
-    return build_ssl_encoder(options, sample_rate, emotion_layer_mix, make_top, make_branch, weights_follow)
+    return build_ssl_encoder(options, sample_rate, emotion_layer_mix, make_top, make_branch, weights_follow, use)
 
 
 def _check_init(encoder: nn.Module) -> None:
@@ -190,13 +209,19 @@ def _check_init(encoder: nn.Module) -> None:
 
 
 def _build_encoder(
-    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool
+    config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool, use: EncoderUse
 ) -> FeatureEncoder | ASREncoder | SSLEncoder:
     name, conf = _chosen(config, "encoder")
+    if emotion_layer_mix and (use.layers or not use.states):
+        raise ConfigError(
+            "a head that fuses the layers itself has no use for a second layer mix",
+            where="model_conf.emotion_layer_mix",
+            expected="false",
+        )
     if name == ASR_ENCODER:
-        return build_asr_encoder(config, REGISTRY, _make, emotion_layer_mix, weights_follow)
+        return build_asr_encoder(config, REGISTRY, _make, emotion_layer_mix, weights_follow, use)
     if name == "ssl":
-        return _build_ssl(config, emotion_layer_mix, weights_follow)
+        return _build_ssl(config, emotion_layer_mix, weights_follow, use)
     sample_rate = int(config.get("fs") or 16000)
     frontend = _make(config, "frontend", fs=sample_rate)
     if _FLASH_ATTENTION in parameters_of(REGISTRY["encoder"][name]):
@@ -216,6 +241,7 @@ def _build_encoder(
             output_size=encoder.output_size(),
             subsampling=subsampling_factor(name, conf),
         ),
+        use=use,
     )
 
 

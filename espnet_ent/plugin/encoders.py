@@ -16,7 +16,8 @@ from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.frames import FrameGrid
-from espnet_ent.transducer.states import EncoderStates
+from espnet_ent.plugin.layer_outputs import LayerOutputs
+from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
 
 _SUBSAMPLING = {
     "conv2d": 4,
@@ -89,6 +90,7 @@ class FeatureEncoder(nn.Module):
         emotion_layer_mix: Give ``h_emo`` from a learned mix of all layers instead of ``h`` itself (the second
             layer mix of FENT).
         emotion_branch: Layers of short context, whose states the emotion lattice sees in place of ``h_emo``; or None.
+        use: What the model needs.
 
     Raises:
         ConfigError: If a layer mix is asked of an encoder that does not give its layers.
@@ -103,8 +105,10 @@ class FeatureEncoder(nn.Module):
         grid: FrameGrid,
         emotion_layer_mix: bool = False,
         emotion_branch: LocalContext | None = None,
+        use: EncoderUse = EncoderUse(),  # noqa: B008 (frozen)
     ) -> None:
         super().__init__()
+        self.use = use
         self.frontend = frontend
         self.specaug = specaug
         self.normalize = normalize
@@ -128,6 +132,16 @@ class FeatureEncoder(nn.Module):
         """D."""
         return self.encoder.output_size()
 
+    @property
+    def layer_shape(self) -> tuple[int, int]:
+        """Number and size of the layers in ``EncoderStates.layers``."""
+        return len(LayerOutputs(self.encoder)), self.output_size
+
+    @property
+    def acoustic_size(self) -> int:
+        """Size of a row of ``EncoderStates.acoustic``."""
+        return self.frontend.output_size()
+
     def features(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Features before SpecAugment and normalisation.
 
@@ -149,13 +163,19 @@ class FeatureEncoder(nn.Module):
                 feats, lengths = self.specaug(feats, lengths)
             if self.normalize is not None:
                 feats, lengths = self.normalize(feats, lengths)
-        feats_lengths = lengths
+        feats_lengths, stacked = lengths, None
         with long_enough():
-            if self.emotion_mix is None:
-                h, lengths, _ = self.encoder(feats, lengths)
-                h_emo = h
-            else:
+            if self.use.layers:
+                layers, lengths = LayerOutputs(self.encoder)(feats, lengths)
+                h, stacked = layers[-1], torch.stack(layers, dim=1)
+            elif self.emotion_mix is not None:
                 (h, layers), lengths, _ = self.encoder(feats, lengths, return_all_hs=True)
-                h_emo = self.emotion_mix(layers)
+            else:
+                h, lengths, _ = self.encoder(feats, lengths)
+        h_emo = h if self.emotion_mix is None else self.emotion_mix(layers)
         h_local = None if self.emotion_branch is None else self.emotion_branch(feats, feats_lengths, h_emo, lengths)
-        return EncoderStates(h=h, h_emo=h_emo, lengths=lengths, h_local=h_local)
+        acoustic = None
+        if self.use.acoustic:
+            rate = self.grid.samples_per_frame // self.frontend.hop_length
+            acoustic = AcousticStates(feats, feats_lengths, rate)
+        return EncoderStates(h=h, h_emo=h_emo, lengths=lengths, h_local=h_local, layers=stacked, acoustic=acoustic)

@@ -14,17 +14,19 @@ from torch import Tensor, nn
 from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.emotion.utterance import UtteranceHead, UtteranceInputs
 from espnet_ent.encoders.ssl import SSLEncoder
-from espnet_ent.errors import LossInputError
+from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.losses.checks import check_sequences
 from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
 from espnet_ent.losses.lattice_intervals import lattice_interval_loss
 from espnet_ent.losses.lattice_pooling import lattice_pooling_loss
-from espnet_ent.losses.transducer import TransducerLossConfig, transducer_alignments, transducer_loss_and_alignments
+from espnet_ent.losses.transducer import transducer_alignments, transducer_loss_and_alignments
 from espnet_ent.plugin.asr_encoder import ASREncoder
 from espnet_ent.plugin.encoders import FeatureEncoder
+from espnet_ent.plugin.loss_config import LossConfig
 from espnet_ent.search.expectation import expected_emotions
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.prediction import PredictionStart
@@ -32,59 +34,16 @@ from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates, PredictionStates
 
 
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights and forms of the losses. A weight of 0 switches the branch off.
-
-    Attributes:
-        transducer_weight: Weight of the transducer loss.
-        lattice_weight: Weight of the lattice pooling loss.
-        utterance_weight: Weight of the utterance head's cross entropy.
-        lm_weight: Weight of the vocabulary predictor's language-model loss (factorized transducer).
-        ctc_weight: Weight of a CTC loss on the encoder.
-        lattice_pooling: ``node | frame | token | mean | occupancy | top_k | linear_softmax``.
-        top_share: Share of the nodes that ``top_k`` averages, in (0, 1].
-        occupancy_gradient: With ``occupancy``, the lattice loss trains the alignments, too.
-        neutral_term: ``reference | separating | none``.
-        mixing_nodes: ``later | diagonal``; for data with emotion intervals.
-        emotion_smoothing: Label smoothing of the utterance head's cross entropy, in [0, 1).
-        transducer_backend: ``fused | torchaudio``.
-        occupancy_eps: Posterior up to which a lattice node gets no gradient of the transducer loss; 0 is exact.
-        fastemit: Weight of FastEmit regularisation.
-    """
-
-    transducer_weight: float = 0.5
-    lattice_weight: float = 0.5
-    utterance_weight: float = 0.5
-    lm_weight: float = 0.0
-    ctc_weight: float = 0.0
-    lattice_pooling: str = "node"
-    top_share: float = 0.1
-    occupancy_gradient: bool = False
-    neutral_term: str = "reference"
-    mixing_nodes: str = "later"
-    emotion_smoothing: float = 0.0
-    transducer_backend: str = "fused"
-    occupancy_eps: float = 0.0
-    fastemit: float = 0.0
-
-    @property
-    def of_transducer(self) -> TransducerLossConfig:
-        """How the transducer loss is computed."""
-        return TransducerLossConfig(self.transducer_backend, self.occupancy_eps, self.fastemit)
-
-
 @dataclass(frozen=True, eq=False)
-class _EmotionInputs:
-    """What the emotion branches see.
+class _LatticeInputs:
+    """What the emotion lattice sees.
 
-    States (B, T, D), those of the lattice (B, T, D), (B, U + 1, P); lengths (B,), the second in labels; how often
-    alignments pass through each node (B, T, U + 1), or None.
+    States (B, T, D); (B, U + 1, P), or None; lengths (B,), the second in labels; how often alignments pass through each
+    node (B, T, U + 1), or None.
     """
 
     h: Tensor
-    h_lattice: Tensor
-    g: Tensor
+    g: Tensor | None
     enc_lengths: Tensor
     label_lengths: Tensor
     occupancy: Tensor | None
@@ -100,7 +59,7 @@ class ESPnetENTModel(AbsESPnetModel):
         tokens: The token list; index 0 is blank.
         emotions: The emotion inventory.
         losses: Weights and forms of the losses.
-        transducer: Standard or factorized transducer.
+        transducer: Standard or factorized transducer; None: words are not learned, or by CTC alone.
         emotion_joint: Emotion joint network over the lattice; None where the lattice loss has no weight.
         utterance_head: Utterance emotion head; None where its cross entropy has no weight.
 
@@ -112,9 +71,9 @@ class ESPnetENTModel(AbsESPnetModel):
         tokens: tuple[str, ...],
         emotions: EmotionInventory,
         losses: LossConfig,
-        transducer: Transducer | FactorizedTransducer,
+        transducer: Transducer | FactorizedTransducer | None,
         emotion_joint: EmotionJoint | None,
-        utterance_head: PoolingHead | None,
+        utterance_head: UtteranceHead | None,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -126,6 +85,16 @@ class ESPnetENTModel(AbsESPnetModel):
         self.utterance_head = utterance_head
         self.ctc = nn.Linear(encoder.output_size, len(tokens)) if losses.ctc_weight > 0 else None
         self.reset_emotion_counts()
+
+    @property
+    def has_alignments(self) -> bool:
+        """Whether frames have emotions on all alignments of a text."""
+        return self.losses.transducer_weight > 0 and not self.emotion_joint.is_frame_wise
+
+    @property
+    def tells_words(self) -> bool:
+        """Whether the model has learned words."""
+        return self.losses.transducer_weight > 0 or self.ctc is not None
 
     def forward(
         self,
@@ -162,25 +131,41 @@ class ESPnetENTModel(AbsESPnetModel):
         enc = self.encoder(speech, speech_lengths)
         # Before the embedding, which would fail without naming the utterance.
         check_sequences(enc.h.size(1), len(self.tokens), text, enc.lengths, text_lengths, utt_id)
-        states = self.transducer.predict(text, text_lengths)
+        states = None if self.transducer is None else self.transducer.predict(text, text_lengths)
         losses, occupancy = self._speech_losses(enc, states, text, text_lengths, utt_id)
         stats: dict[str, Tensor] = {}
-        h, g = self.transducer.emotion_inputs(enc, states)
-        inputs = _EmotionInputs(h, _of_lattice(enc, h), g, enc.lengths, text_lengths, occupancy)
+        h, g = self._emotion_inputs(enc, states)
+        lattice = self._lattice_inputs(enc, h, g, text_lengths, occupancy)
+        utterance = UtteranceInputs(enc, h, g, text, text_lengths)
         if emo_intervals is None:
-            losses.update(self._utterance_supervision(inputs, emotion, stats))
+            losses.update(self._utterance_supervision(lattice, utterance, emotion, stats))
         else:
             intervals = LatticeIntervals.from_rows(
                 emo_intervals, emo_intervals_lengths, enc.lengths, text_lengths, self.encoder.grid
             )
-            losses.update(self._interval_supervision(inputs, intervals, stats))
+            losses.update(self._interval_supervision(lattice, utterance, intervals, stats))
         loss = sum(getattr(self.losses, f"{name}_weight") * value for name, value in losses.items())
         stats.update({f"loss_{name}": value.detach() for name, value in losses.items()})
         stats["loss"] = loss.detach()
         return force_gatherable((loss, stats, len(text)), loss.device)
 
+    def _emotion_inputs(self, enc: EncoderStates, states: PredictionStates | None) -> tuple[Tensor, Tensor | None]:
+        """States of the emotion side: (B, T, D), and (B, U + 1, P) or None."""
+        return (enc.h_emo, None) if states is None else self.transducer.emotion_inputs(enc, states)
+
+    def _lattice_inputs(
+        self, enc: EncoderStates, h: Tensor, g: Tensor | None, label_lengths: Tensor, occupancy: Tensor | None
+    ) -> _LatticeInputs:
+        if self.emotion_joint is not None and self.emotion_joint.is_frame_wise:
+            g, label_lengths = None, torch.zeros_like(label_lengths)
+        return _LatticeInputs(_of_lattice(enc, h), g, enc.lengths, label_lengths, occupancy)
+
     def _utterance_supervision(
-        self, inputs: _EmotionInputs, emotion: Tensor | None, stats: dict[str, Tensor]
+        self,
+        inputs: _LatticeInputs,
+        utterance: UtteranceInputs,
+        emotion: Tensor | None,
+        stats: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """Losses of the emotion branches where one label (B, 1) an utterance is known."""
         losses: dict[str, Tensor] = {}
@@ -191,7 +176,7 @@ class ESPnetENTModel(AbsESPnetModel):
         emotion = emotion.reshape(-1)
         if self.emotion_joint is not None:
             losses["lattice"] = lattice_pooling_loss(
-                self.emotion_joint.terms(inputs.h_lattice, inputs.g),
+                self.emotion_joint.terms(inputs.h, inputs.g),
                 emotion,
                 inputs.enc_lengths,
                 inputs.label_lengths,
@@ -202,13 +187,17 @@ class ESPnetENTModel(AbsESPnetModel):
                 occupancy=inputs.occupancy,
             )
         if self.utterance_head is not None:
-            logits = self.utterance_head(inputs.h, inputs.enc_lengths, inputs.g, inputs.label_lengths + 1)
+            logits = self.utterance_head.classify(utterance)
             losses["utterance"] = F.cross_entropy(logits, emotion, label_smoothing=self.losses.emotion_smoothing)
             self._score(logits, emotion, stats)
         return losses
 
     def _interval_supervision(
-        self, inputs: _EmotionInputs, intervals: LatticeIntervals, stats: dict[str, Tensor]
+        self,
+        inputs: _LatticeInputs,
+        utterance: UtteranceInputs,
+        intervals: LatticeIntervals,
+        stats: dict[str, Tensor],
     ) -> dict[str, Tensor]:
         """Losses of the emotion branches where the emotion of every node is known.
 
@@ -217,23 +206,32 @@ class ESPnetENTModel(AbsESPnetModel):
         """
         losses = {}
         if self.emotion_joint is not None:
+            is_frame_wise = self.emotion_joint.is_frame_wise
             losses["lattice"] = lattice_interval_loss(
-                self.emotion_joint.terms(inputs.h_lattice, inputs.g),
-                intervals,
+                self.emotion_joint.terms(inputs.h, inputs.g),
+                intervals.frame_wise if is_frame_wise else intervals,
                 inputs.enc_lengths,
                 inputs.label_lengths,
-                self.losses.mixing_nodes,
+                "later" if is_frame_wise else self.losses.mixing_nodes,
             )
         if self.utterance_head is not None:
+            if not isinstance(self.utterance_head, PoolingHead):
+                raise ConfigError(
+                    "this utterance head does not learn from emotion intervals",
+                    where="utterance_head",
+                    expected="pooling, or data without emo_segments (--mixing false)",
+                    got=type(self.utterance_head).__name__,
+                )
+            columns = None if utterance.g is None else intervals.column_emotions
             logits, present = self.utterance_head.by_emotion(
-                inputs.h, intervals.frame_emotions, inputs.g, intervals.column_emotions
+                utterance.h, intervals.frame_emotions, utterance.g, columns
             )
-            utterance, emotion = present.nonzero(as_tuple=True)
+            row, emotion = present.nonzero(as_tuple=True)
             entropies = F.cross_entropy(
-                logits[utterance, emotion], emotion, reduction="none", label_smoothing=self.losses.emotion_smoothing
+                logits[row, emotion], emotion, reduction="none", label_smoothing=self.losses.emotion_smoothing
             )
-            losses["utterance"] = (entropies / present.sum(dim=1)[utterance]).sum() / len(logits)
-            self._score(logits[utterance, emotion], emotion, stats)
+            losses["utterance"] = (entropies / present.sum(dim=1)[row]).sum() / len(logits)
+            self._score(logits[row, emotion], emotion, stats)
         return losses
 
     def _score(self, logits: Tensor, emotion: Tensor, stats: dict[str, Tensor]) -> None:
@@ -245,7 +243,7 @@ class ESPnetENTModel(AbsESPnetModel):
     def _speech_losses(
         self,
         enc: EncoderStates,
-        states: PredictionStates,
+        states: PredictionStates | None,
         text: Tensor,
         text_lengths: Tensor,
         utt_id: list[str] | None,
@@ -271,28 +269,34 @@ class ESPnetENTModel(AbsESPnetModel):
         feats, lengths = self.encoder.features(speech, speech_lengths)
         return {"feats": feats, "feats_lengths": lengths}
 
-    def emotion_states(self, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None) -> Tensor:
-        """Prediction states (B, U + 1, P) that the emotion branches see.
+    def emotion_states(
+        self, labels: Tensor, label_lengths: Tensor, start: PredictionStart | None = None
+    ) -> Tensor | None:
+        """Prediction states (B, U + 1, P) that the emotion branches see; None without a transducer.
 
         Args:
             labels: (B, U), padded with any label.
             label_lengths: (B,).
             start: Where the prediction networks go on; None: at the beginning.
         """
+        if self.transducer is None:
+            return None
         return self.transducer.predict(labels, label_lengths, start).g_blank
 
-    def classify(self, enc: EncoderStates, g: Tensor, num_columns: Tensor) -> Tensor:
+    def classify(self, enc: EncoderStates, g: Tensor | None, labels: Tensor, label_lengths: Tensor) -> Tensor:
         """Utterance emotion logits (B, E) given a text, e.g. the decoded one.
 
         Args:
             enc: Encoder states of B utterances.
             g: (B, U + 1, P) states of the text, see :meth:`emotion_states`.
-            num_columns: (B,) valid columns: number of labels + 1.
+            labels: (B, U), the text.
+            label_lengths: (B,).
         """
-        h, g = self.transducer.emotion_inputs(enc, PredictionStates(g, g, num_columns))
-        return self.utterance_head(h, enc.lengths, g, num_columns)
+        states = None if g is None else PredictionStates(g, g, label_lengths + 1)
+        h, g = self._emotion_inputs(enc, states)
+        return self.utterance_head.classify(UtteranceInputs(enc, h, g, labels, label_lengths))
 
-    def node_emotions(self, enc: EncoderStates, g: Tensor, nodes: Tensor) -> Tensor:
+    def node_emotions(self, enc: EncoderStates, g: Tensor | None, nodes: Tensor) -> Tensor:
         """Emotion log-probabilities (B, T, E) along one path through the lattice.
 
         Args:
@@ -300,8 +304,10 @@ class ESPnetENTModel(AbsESPnetModel):
             g: (B, U + 1, P) states of the text, see :meth:`emotion_states`.
             nodes: (B, T), the number of labels emitted before each frame's blank.
         """
-        num_columns = nodes.new_full((g.size(0),), g.size(1))
-        h, g = self.transducer.emotion_inputs(enc, PredictionStates(g, g, num_columns))
+        states = None if g is None else PredictionStates(g, g, nodes.new_full((len(g),), g.size(1)))
+        h, g = self._emotion_inputs(enc, states)
+        if self.emotion_joint.is_frame_wise:
+            g, nodes = None, torch.zeros_like(nodes)
         terms = self.emotion_joint.terms(_of_lattice(enc, h), g)
         utterances = torch.arange(len(nodes), device=nodes.device).unsqueeze(1).expand_as(nodes)
         frames = torch.arange(nodes.size(1), device=nodes.device).expand_as(nodes)

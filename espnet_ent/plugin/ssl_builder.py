@@ -13,6 +13,7 @@ from espnet_ent.encoders.ssl_checkpoint import SSLDescription, build_untrained, 
 from espnet_ent.encoders.ssl_models import make_ssl_model, samples_per_frame
 from espnet_ent.encoders.top import BiLSTMTop, LinearTop, NoTop
 from espnet_ent.frames import FrameGrid
+from espnet_ent.transducer.states import EncoderUse
 
 
 class ConformerTop(nn.Module):
@@ -79,6 +80,7 @@ def build_ssl_encoder(
     make_top: Callable[[int], nn.Module],
     make_branch: Callable[[int, int, int], LocalContext | None],
     weights_follow: bool,
+    use: EncoderUse,
 ) -> SSLEncoder:
     """Build it.
 
@@ -90,6 +92,7 @@ def build_ssl_encoder(
         make_branch: As for :class:`SSLEncoder`.
         weights_follow: A checkpoint is loaded afterwards. Where it holds the model's own weights, they need not be
             there.
+        use: What the model needs.
 
     Raises:
         ConfigError: If the model can't be read or does not fit.
@@ -109,6 +112,7 @@ def build_ssl_encoder(
         grid=ssl_grid(description, sample_rate),
         emotion_layer_mix=emotion_layer_mix,
         make_branch=make_branch,
+        use=use,
     )
 
 

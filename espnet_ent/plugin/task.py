@@ -23,9 +23,10 @@ from espnet_ent.plugin.base_task import PluginTask
 from espnet_ent.plugin.builder import DEFAULTS, REGISTRY, build_model
 from espnet_ent.plugin.inputs import check_inputs
 from espnet_ent.plugin.lattice_batches import lattice_batches
-from espnet_ent.plugin.model import ESPnetENTModel, LossConfig
+from espnet_ent.plugin.loss_config import LossConfig
+from espnet_ent.plugin.model import ESPnetENTModel
 
-_NEEDED = ("frontend", "encoder", "transducer")  # components that can't be left out
+_NEEDED = ("frontend", "encoder")  # components that can't be left out
 
 
 class ENTTask(PluginTask):

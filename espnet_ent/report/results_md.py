@@ -205,7 +205,11 @@ def _left_out_blocks(systems: Sequence[System]) -> Iterable[Block]:
     results = [scored.results for _, scored in systems]
     for reason in dict.fromkeys(r["emotion_left_out"] for r in results if r["emotion"] is None):
         yield Paragraph(f"No utterance emotion is scored: {reason}.")
-    for number in dict.fromkeys(r["recognition"]["num_untranscribed"] for r in results):
+    for reason in dict.fromkeys(r.get("recognition_left_out") for r in results):
+        if reason:
+            yield Paragraph(f"No words are scored: {reason}.")
+    transcribed = [r for r in results if not r.get("recognition_left_out")]
+    for number in dict.fromkeys(r["recognition"]["num_untranscribed"] for r in transcribed):
         if number:
             yield Paragraph(f"WER and CER leave out {count(number, 'utterance')} without a transcript.")
 

@@ -28,7 +28,7 @@ def summarise(results: Mapping[str, Any]) -> str:
     lines = [
         f"{results['set']}: {count(results['num_utterances'], 'utterance')} of {speakers}; "
         f"% [{100 * results['bootstrap']['level']:g} % CI over speakers]",
-        *_recognition_lines(results["recognition"]),
+        *_recognition_lines(results),
         *_emotion_lines(results),
         *_word_lines(results.get("words")),
         *_confidence_lines(results),
@@ -50,7 +50,11 @@ def summarise(results: Mapping[str, Any]) -> str:
     )
 
 
-def _recognition_lines(recognition: Mapping[str, Any]) -> Iterator[str]:
+def _recognition_lines(results: Mapping[str, Any]) -> Iterator[str]:
+    recognition = results["recognition"]
+    if results.get("recognition_left_out"):
+        yield f"  WER left out: {results['recognition_left_out']}"
+        return
     wer, cer = recognition["wer"], recognition["cer"]
     if wer is not None:
         yield (

@@ -1,7 +1,7 @@
 """What passes between encoder, prediction network, joint networks, losses and search.
 
 Dimensions: B batch, T encoder frames, U labels (the lattice has U + 1 columns), D encoder size,
-P prediction size, J joint size, K outputs of one joint network (V, V - 1, 1 or E).
+P prediction size, J joint size, K outputs of one joint network (V, V - 1, 1 or E), L layers, F acoustic features.
 """
 
 from __future__ import annotations
@@ -10,6 +10,43 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class EncoderUse:
+    """What a model needs of its encoder: the rest is neither computed nor trained.
+
+    Attributes:
+        states: ``h`` as the transducer, the emotion lattice or a head sees it, with layer mix and top. Otherwise ``h``
+            is the last layer, without parameters of its own.
+        layers: Every layer.
+        acoustic: The features that the encoder itself sees.
+    """
+
+    states: bool = True
+    layers: bool = False
+    acoustic: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class AcousticStates:
+    """What an encoder sees of the speech.
+
+    Attributes:
+        features: (B, N, F), normalised features, or the states of a pretrained model.
+        lengths: (B,) int64, valid rows.
+        rate: Rows for one encoder frame.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    rate: int
+
+    def cut(self, first: int, last: int | None) -> AcousticStates:
+        """What belongs to the frames [first, last) of a single utterance; ``last`` None: up to the end."""
+        rows = slice(first * self.rate, None if last is None else last * self.rate)
+        features = self.features[:, : int(self.lengths[0])][:, rows]
+        return AcousticStates(features, torch.full_like(self.lengths, features.size(1)), self.rate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +59,16 @@ class EncoderStates:
         lengths: (B,) int64, valid frames.
         h_local: (B, T, D) states for the emotion lattice alone, of an emotion branch; None: it sees what the utterance
             head sees.
+        layers: (B, L, T, D'), the states of every layer; None where nobody asked for them.
+        acoustic: What the encoder saw; None where nobody asked for it.
     """
 
     h: Tensor
     h_emo: Tensor
     lengths: Tensor
     h_local: Tensor | None = None
+    layers: Tensor | None = None
+    acoustic: AcousticStates | None = None
 
     def cut(self, first: int, last: int | None) -> EncoderStates:
         """Frames [first, last) of a single utterance; ``last`` None: up to the end."""
@@ -38,6 +79,8 @@ class EncoderStates:
             h_emo=self.h_emo[:, frames],
             lengths=torch.full_like(self.lengths, max(0, frames.stop - first)),
             h_local=None if self.h_local is None else self.h_local[:, frames],
+            layers=None if self.layers is None else self.layers[:, :, frames],
+            acoustic=None if self.acoustic is None else self.acoustic.cut(first, last),
         )
 
 

@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from espnet_ent.errors import DataError, LabelError, ScoringError
-from espnet_ent.labels import EmotionInventory
+from espnet_ent.labels import FOUR_EMOTIONS, EmotionInventory
 from espnet_ent.metrics.scored_set import ScoredSet, read_scored_set
+from espnet_ent.metrics.scored_words import ScoredWords
+from espnet_ent.metrics.scoring import score_set
+from espnet_ent.metrics.set_counts import count_set
+from espnet_ent.report.terminal import summarise
 from tests.metrics.oracles import write_lines, write_scored_pair
 
 
@@ -94,7 +98,7 @@ def test_at_most_five_ids_are_named(pair: tuple[Path, Path]) -> None:
             "overlap",
         ),
         (lambda ref, hyp: write_lines(ref / "text"), ScoringError, "holds no utterance"),
-        (lambda ref, hyp: (hyp / "text").unlink(), ScoringError, "file is missing"),
+        (lambda ref, hyp: (hyp / "text").rename(hyp / "word_times"), ScoringError, "file is missing"),
         (lambda ref, hyp: (hyp / "emo_segments").unlink(), ScoringError, "file is missing"),
         (lambda ref, hyp: hyp.rename(hyp.with_name("gone")), ScoringError, "directory is missing.*stage 12"),
         (
@@ -138,6 +142,19 @@ def test_speech_recognition_alone_is_scored_without_emotions(pair: tuple[Path, P
     assert scored.reference.emotion is scored.hypothesis.emotion is scored.hypothesis.timeline is None
     (pair[0] / "utt2emo").unlink()
     assert _read(pair).no_emotions == "the reference has no utt2emo"
+
+
+def test_emotion_recognition_alone_is_scored_without_words(pair: tuple[Path, Path]) -> None:
+    (pair[1] / "text").unlink()
+    scored = _read(pair)
+    assert scored.no_words == "the system gives no text"
+    assert scored.hypothesis.text == {}
+    results = score_set(scored, ScoredWords(left_out="none"), FOUR_EMOTIONS, None)
+    assert results["recognition"]["wer"] is None
+    assert results["recognition_left_out"] == scored.no_words
+    assert results["emotion"] is not None
+    assert count_set(scored, FOUR_EMOTIONS, None).kinds["words"] is False
+    assert "WER left out: the system gives no text" in summarise({**results, "calibration": None})
 
 
 @pytest.mark.parametrize("name", ["utt2emo", "emo_segments"])

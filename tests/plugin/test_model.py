@@ -69,9 +69,8 @@ def test_classify_with_the_true_text_gives_what_validation_counts(changes):
     model.reset_emotion_counts()
     model(**batch)
     enc = model.encoder(batch["speech"], batch["speech_lengths"])
-    predicted = model.classify(
-        enc, model.emotion_states(batch["text"], batch["text_lengths"]), batch["text_lengths"] + 1
-    ).argmax(dim=-1)
+    text = (batch["text"], batch["text_lengths"])
+    predicted = model.classify(enc, model.emotion_states(*text), *text).argmax(dim=-1)
     expected = np.zeros((4, 4), dtype=np.int64)
     for reference, prediction in zip(batch["emotion"].flatten().tolist(), predicted.tolist(), strict=True):
         expected[reference, prediction] += 1

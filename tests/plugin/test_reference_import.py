@@ -108,7 +108,7 @@ def test_lattice_logits_and_utterance_logits_are_the_reference_s(case: Case, kin
     states = model.transducer.predict(batch["text"], batch["text_lengths"])
     logits = torch.cat([terms.logits() for terms in model.transducer.joint_terms(enc, states)], dim=-1)
     emotions = model.emotion_joint.terms(*model.transducer.emotion_inputs(enc, states)).logits()
-    utterance = model.classify(enc, states.g_blank, states.lengths)
+    utterance = model.classify(enc, states.g_blank, batch["text"], states.lengths - 1)
     for row, (layers, labels) in enumerate(zip(_layers(case), LABELS, strict=True)):
         frames, columns = FRAMES[row], len(labels) + 1
         _close(logits[row, :frames, :columns], oracle.lattice(layers, labels))

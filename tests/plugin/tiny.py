@@ -41,7 +41,11 @@ def tiny_config(**changes: Any) -> dict[str, Any]:
     """A configuration, with some of its entries replaced (None removes one)."""
     config = copy.deepcopy(_CONFIG)
     config.update(changes)
-    return {key: value for key, value in config.items() if value is not None or key in ("normalize", "specaug")}
+    return {
+        key: value
+        for key, value in config.items()
+        if value is not None or key in ("normalize", "specaug", "transducer")
+    }
 
 
 def tiny_batch(lengths: tuple[int, ...] = (9600, 6400), seed: int = 0) -> dict[str, Any]:

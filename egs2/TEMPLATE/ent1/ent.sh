@@ -312,7 +312,7 @@ if runs 13; then
     for checkpoint in "${checkpoints[@]}"; do
         for name in ${test_sets}; do
             decoded=$(decoded_dir "${checkpoint}" "${name}")
-            needs "${decoded}/text" 12
+            needs "${decoded}/utt2duration" 12
             [ "${use_emotion}" = false ] || [ -z "${labels_of_training}" ] || needs "${labels_of_training}/utt2emo" 4
             # shellcheck disable=SC2086  # options are words
             ent ent_score --ref "${data_feats}/${name}" --hyp "${decoded}" --emotion_list "${emotion_list}" \

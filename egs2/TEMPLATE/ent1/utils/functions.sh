@@ -99,7 +99,7 @@ find_calibration() {
     fitted_on=$(calibration_set)
     if [ -n "${fitted_on}" ]; then
         for name in $(decoded_sets); do
-            needs "$(decoded_dir "${inference_ent_model}" "${name}")/text" 12
+            needs "$(decoded_dir "${inference_ent_model}" "${name}")/utt2duration" 12
         done
         ent ent_calibrate --ref "${data_feats}/${fitted_on}" --hyp "$(decoded_dir "${inference_ent_model}" "${fitted_on}")" \
             --out "${ent_exp}/${inference_tag}/calibration.json" "${file}"

@@ -1,0 +1,115 @@
+"""CTA-RNN: a recurrent network with channel- and temporal-wise attention over the layers of a speech recogniser.
+
+Dimensions: B batch, L layers, T frames, D size of a layer, E emotions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from espnet_ent.emotion.attention_pooling import AttentionPooling
+from espnet_ent.emotion.channel_attention import ChannelAttention
+from espnet_ent.emotion.layer_fusion import LayerFusion
+from espnet_ent.emotion.utterance import UtteranceInputs
+from espnet_ent.errors import ConfigError
+from espnet_ent.transducer.masks import padding_mask
+from espnet_ent.transducer.states import EncoderUse
+
+_CELLS = {"lstm": nn.LSTM, "gru": nn.GRU}
+
+
+@dataclass(frozen=True)
+class CTARNNOptions:
+    """``utterance_head_conf`` of ``utterance_head: cta_rnn``.
+
+    The published abstract names a recurrent network, channel-wise and temporal-wise attention and several layers of an
+    encoder. Sizes and the order of these parts are our choice, and every part can be left out.
+
+    Attributes:
+        layers: Layers of the encoder: ``all``, ``last`` or numbers from 1.
+        fusion: How several become one: ``attention | mix | concatenate``.
+        channel_reduction: Factor of squeeze and excitation; 0: no channel attention.
+        rnn: ``lstm | gru``.
+        hidden_size: Of the recurrent layers, in each direction.
+        num_layers: Recurrent layers.
+        bidirectional: Read both ways.
+        pooling: Over time: ``attention | attention_statistics | mean``; the last is without temporal attention.
+        attention_size: Size inside the attentions over layers and over time.
+        dropout: Of what the recurrent network reads and of what it gives.
+    """
+
+    layers: str | Sequence[int] = "all"
+    fusion: str = "attention"
+    channel_reduction: int = 8
+    rnn: str = "lstm"
+    hidden_size: int = 128
+    num_layers: int = 1
+    bidirectional: bool = True
+    pooling: str = "attention"
+    attention_size: int = 64
+    dropout: float = 0.3
+
+    @property
+    def use(self) -> EncoderUse:
+        """What is needed of the encoder."""
+        return EncoderUse(states=False, layers=True)
+
+    def __post_init__(self) -> None:
+        if self.rnn not in _CELLS:
+            raise ConfigError("unknown rnn", expected=" | ".join(_CELLS), got=repr(self.rnn))
+        if not isinstance(self.channel_reduction, int) or self.channel_reduction < 0:
+            raise ConfigError("channel_reduction is out of range", expected="0 or more", got=self.channel_reduction)
+
+
+class CTARNNHead(nn.Module):
+    """Layers -> fusion -> channel attention -> recurrent layers -> temporal attention -> linear.
+
+    Source: Chen & Zhang, "CTA-RNN: channel and temporal-wise attention RNN leveraging pre-trained ASR embeddings for
+    speech emotion recognition", 2022 (its abstract; see :class:`CTARNNOptions` for what is ours).
+
+    Args:
+        options: See there.
+        layer_shape: L and D of the encoder.
+        num_emotions: E.
+    """
+
+    def __init__(self, options: CTARNNOptions, layer_shape: tuple[int, int], num_emotions: int) -> None:
+        super().__init__()
+        num_layers, size = layer_shape
+        self.fusion = LayerFusion(num_layers, size, options.layers, options.fusion, options.attention_size)
+        width = self.fusion.output_size
+        self.channels = ChannelAttention(width, options.channel_reduction) if options.channel_reduction else None
+        self.rnn = _CELLS[options.rnn](
+            width,
+            options.hidden_size,
+            options.num_layers,
+            batch_first=True,
+            bidirectional=options.bidirectional,
+            dropout=options.dropout if options.num_layers > 1 else 0.0,
+        )
+        rnn_size = options.hidden_size * (2 if options.bidirectional else 1)
+        self.pooling = AttentionPooling(rnn_size, options.attention_size, options.pooling)
+        self.dropout = nn.Dropout(options.dropout)
+        self.output = nn.Linear(self.pooling.output_size, num_emotions)
+
+    def classify(self, inputs: UtteranceInputs) -> Tensor:
+        """Logits (B, E) of a batch whose encoder gives its layers."""
+        return self(inputs.enc.layers, inputs.enc.lengths)
+
+    def forward(self, layers: Tensor, lengths: Tensor) -> Tensor:
+        """Logits (B, E).
+
+        Args:
+            layers: (B, L, T, D).
+            lengths: (B,) valid frames, 1 or more.
+        """
+        states = self.fusion(layers, lengths)
+        if self.channels is not None:
+            states = self.channels(states, lengths)
+        packed = pack_padded_sequence(self.dropout(states), lengths.cpu(), batch_first=True, enforce_sorted=False)
+        states = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=states.size(1))[0]
+        return self.output(self.dropout(self.pooling(states, padding_mask(lengths, states))))

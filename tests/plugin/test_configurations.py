@@ -26,6 +26,8 @@ _FAMILY = {
     "facebook/hubert-base-ls960": "hubert-base",
     "microsoft/wavlm-base": "wavlm-base",
     "microsoft/wavlm-large": "wavlm-large",
+    "facebook/wav2vec2-base-960h": "wav2vec2-base",
+    "openai/whisper-small": "whisper",
 }
 """Model that a configuration names -> tiny model that is put in its place."""
 
@@ -40,6 +42,13 @@ def _read(path: Path) -> dict:
     args = vars(ENTTask.get_parser().parse_args(given))
     normalize = args["normalize"] if args["encoder"] == "ssl" else "utterance_mvn"  # there are no statistics here
     return {**args, "token_list": TOKENS, "emotion_list": FOUR_EMOTIONS.to_lines(), "normalize": normalize}
+
+
+def test_the_two_other_systems_are_there():
+    names = {path.stem for path in CONFIGURATIONS}
+    assert {f"train_{system}_mini" for system in ("cta_rnn", "asr_fusion")} <= names
+    assert {"train_cta_rnn_espnet_asr", "train_cta_rnn_wav2vec2_asr", "train_cta_rnn_whisper"} <= names
+    assert {"train_asr_fusion", "train_asr_fusion_wav2vec2_base"} <= names
 
 
 def test_the_pretrained_models_are_there_in_all_forms():
@@ -69,9 +78,10 @@ def test_a_configuration_builds_and_trains_for_a_step(path, tmp_path):
     assert torch.isfinite(loss)
     norm = torch.nn.utils.clip_grad_norm_(model.parameters(), config["grad_clip"], error_if_nonfinite=True)
     assert norm > 0
-    before = {name: parameter.detach().clone() for name, parameter in model.transducer.named_parameters()}
+    part = model.utterance_head if model.transducer is None else model.transducer
+    before = {name: parameter.detach().clone() for name, parameter in part.named_parameters()}
     optimizer.step()
-    assert any(not torch.equal(p, before[name]) for name, p in model.transducer.named_parameters())
+    assert any(not torch.equal(p, before[name]) for name, p in part.named_parameters())
     if isinstance(model.encoder, SSLEncoder):
         frozen = model.encoder.options.frozen
         assert frozen == ("_finetune" not in path.stem)

@@ -109,6 +109,13 @@ def test_ablations_build_no_more_than_they_use(encoders, encoder, streams):
     assert bool(in_encoder) == (streams == ["hidden"] or (encoder, streams) == ("ssl", ["acoustic"]))
 
 
+def test_a_fine_tuned_recogniser_learns_from_the_emotions_through_all_layers(encoders):
+    conf = {**encoders["espnet_asr"]["encoder_conf"], "freeze": False}
+    model = build(**{**CTA_RNN, **encoders["espnet_asr"], "encoder_conf": conf})
+    assert _untrained(model) == []
+    assert any(name.startswith("encoder.source.encoder.embed") for name, _ in model.named_parameters())
+
+
 def test_emotion_loss_can_leave_the_recogniser_alone():
     """Joint training with both gradients stopped: the transducer learns from words alone."""
     conf = {**FUSION_CONF, "streams": ["hidden", "text"], "fusion": "single", "text": "prediction"}

@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Trains, decodes and scores several variants of one system, then writes one table.
+#   utils/variants.sh LIST [OPTIONS of run.sh]
+# LIST, e.g. conf/variants/cta_rnn.txt, has a variant a line: its name, then options of its training (--ent_args). A variant
+# that is there already is left alone, so that an interrupted run goes on. Stages 1 to 8 must have been run.
+set -euo pipefail
+# shellcheck source=log.sh
+. utils/log.sh
+# shellcheck source=../path.sh
+. ./path.sh
+
+[ $# -ge 1 ] || fail "usage: $0 LIST [options of run.sh]; lists: $(echo conf/variants/*.txt)"
+[ -f "$1" ] || fail "$1 is missing; lists: $(echo conf/variants/*.txt)"
+list=$1 system=$(basename "$1" .txt) expdir=exp
+shift
+options=("$@")
+for ((i = 0; i < $#; i++)); do
+    case ${options[i]} in
+        --expdir) expdir=${options[i + 1]:-exp} ;;
+        --ent_tag | --ent_exp | --ent_args | --stage | --stop_stage)
+            fail "option ${options[i]} is set by $0 for each variant" ;;
+    esac
+done
+experiments=()
+while read -r name args; do
+    [[ -n ${name} && ${name} != \#* ]] || continue
+    log "${system}: ${name}"
+    ./run.sh --stage 9 --stop_stage 13 --ent_tag "${system}_${name}" --ent_args "${args}" "$@" </dev/null
+    experiments+=("${expdir}/ent_${system}_${name}")
+done <"${list}"
+[ "${#experiments[@]}" -gt 0 ] || fail "${list} names no variant"
+python -m espnet_ent.bin.ent_report_results --exp "${experiments[@]}" --difficulty data/difficulty.json \
+    --command "utils/variants.sh ${list} $*" --out "${expdir}/RESULTS_${system}.md" --print true

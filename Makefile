@@ -5,6 +5,7 @@ SHELL := bash
 VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
+SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
 .PHONY: help env demo test lint format bench doctor
@@ -12,6 +13,7 @@ RUN := "$(VENV)/bin/python" -m
 help:
 	@echo "make env     install the locked versions into $(VENV)"
 	@echo "make demo    make the mini corpus, train ENT and FENT on the CPU, decode, score, print the results"
+	@echo "             SYSTEM=cta_rnn or asr_fusion: that system and its variants, in one table"
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
@@ -22,7 +24,7 @@ env:
 	@PYTHON="$(PYTHON)" tools/install.sh "$(VENV)"
 
 demo: env
-	@VENV="$$(cd "$(VENV)" && pwd)" egs2/mini_ent/ent1/demo.sh
+	@VENV="$$(cd "$(VENV)" && pwd)" egs2/mini_ent/ent1/$(if $(SYSTEM),demo_system.sh $(SYSTEM),demo.sh)
 
 test: env
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS)

@@ -37,5 +37,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(f"{args.out}: {found.num_errors} errors in {found.num_words} words, WER {100 * found.wer:.2f} %")
 
 
-if __name__ == "__main__":
+def cli() -> None:
+    """Entry point."""
     run(main)
+
+
+if __name__ == "__main__":
+    cli()

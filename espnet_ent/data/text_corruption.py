@@ -1,6 +1,7 @@
 """Texts with as many word errors as asked for: what a recogniser of that word error rate (WER) might have written.
 
-Errors fall on words at random, whatever they sound like; a real recogniser's are fewer on frequent words and more alike.
+Errors fall on words at random, whatever they sound like. A real recogniser's are fewer on frequent words, and sound
+alike.
 """
 
 from __future__ import annotations

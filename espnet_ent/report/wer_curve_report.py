@@ -56,10 +56,11 @@ def curve_blocks(curve: WerCurve, system: str) -> list[Block]:
     ]
     if curve.slope is not None:
         change = 10 * curve.slope
+        direction = "falls" if change < 0 else "rises"
         blocks.append(
             Paragraph(
-                f"UA {'falls' if change < 0 else 'rises'} by {abs(100 * change):.2f} points for 10 points of WER (least "
-                "squares over reference and corrupted texts). Errors fall on words at random."
+                f"For 10 points of WER, UA {direction} by {abs(change):.2f} points (least squares "
+                "over reference and corrupted texts). Errors fall on words at random."
             )
         )
     return blocks

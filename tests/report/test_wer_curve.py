@@ -125,7 +125,7 @@ def test_files_tell_the_curve_and_a_second_run_leaves_them(data: Path, tmp_path:
     assert [point["ua"] for point in written["points"]] == [round(point.ua, 6) for point in curve.points]
     report = (out / "wer_curve.md").read_text()
     assert "| reference with 30 % errors" in report
-    assert "UA falls by" in report
+    assert f"UA falls by {-10 * curve.slope:.2f} points" in report
     assert "(wer_curve.png)" in report
     assert imread(out / "wer_curve.png").shape[2] in (3, 4)
 

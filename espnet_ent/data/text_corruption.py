@@ -123,8 +123,9 @@ def corrupt_text(
 ) -> CorruptedText:
     """Put errors into a text until it has a word error rate.
 
-    Utterances without words stay so. The same arguments give the same text, whatever the order of the utterances; a
-    text of a higher rate has the errors of one of a lower rate and more.
+    Utterances without words stay so. No word of an utterance is put into it, as it might turn out to be right: where a
+    vocabulary is small, what is put in tells what was not said. The same arguments give the same text, whatever the
+    order of the utterances; a text of a higher rate has the errors of one of a lower rate and more.
 
     Args:
         text: Words by utterance.
@@ -178,7 +179,6 @@ def _put_in(kind: str, utterance: _Utterance, place: int, vocabulary: _Vocabular
     if kind == _DELETE:
         utterance.now[place] = None
     else:
-        # No word of the utterance, which might turn out to be right somewhere else.
         word = vocabulary.draw(rng, set(utterance.words))
         if kind == _SUBSTITUTE:
             utterance.now[place] = word

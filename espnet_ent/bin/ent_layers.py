@@ -31,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from espnet_ent.data.provenance import digest_data_dir, digest_files
     from espnet_ent.inference import EmotionTranscriber
-    from espnet_ent.plugin.layer_states import EncoderLayers, learned_weights
+    from espnet_ent.plugin.layer_states import EncoderLayers, LearnedWeights
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.layer_probe import probe_layers
     from espnet_ent.report.layer_report import FILES, write_layers
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         layers,
         sets,
         transcriber.emotions,
-        learned_weights(transcriber.model, layers),
+        LearnedWeights(transcriber.model, layers),
         lambda utterances, name: tqdm(utterances, desc=f"hearing {name}", disable=not sys.stderr.isatty()),
     )
     print(render_terminal(write_layers(out, report, Path(args.exp).resolve().name, made_from)))

@@ -48,6 +48,16 @@ class Layers(Protocol):
         """Layers (L, T, D) of samples (N,)."""
 
 
+class Learned(Protocol):
+    """What tells learned weights: :class:`espnet_ent.plugin.layer_states.LearnedWeights`."""
+
+    def hear(self, samples: np.ndarray) -> None:
+        """Hear an utterance's samples (N,)."""
+
+    def told(self) -> dict[str, dict[int, float]]:
+        """Name -> number of the layer -> weight."""
+
+
 @dataclass(frozen=True)
 class LayerScore:
     """What probes of one layer reach; fractions, with confidence intervals over speakers where there are two.
@@ -81,7 +91,7 @@ class LayerReport:
         frame_labels: What frames of training were labelled by: ``emo_segments``, ``utterance``; None: no timelines.
         all_neutral: EDER of all-neutral timelines, or None.
         scores: By layer.
-        mixes: Learned weights: name of the mix -> number of the layer -> weight.
+        mixes: Learned weights: name of the mix or attention -> number of the layer -> weight.
     """
 
     sets: Mapping[str, str]
@@ -125,7 +135,7 @@ def probe_layers(
     layers: Layers,
     sets: Mapping[str, str | Path],
     emotions: EmotionInventory,
-    mixes: Mapping[str, Mapping[int, float]] | None = None,
+    learned: Learned | None = None,
     progress: Progress = lambda utterances, _: utterances,
 ) -> LayerReport:
     """Fit and score probes of all layers.
@@ -134,7 +144,7 @@ def probe_layers(
         layers: The encoder.
         sets: Data directories ``train``, ``dev``, ``test``, with emotions and audio at the encoder's rate.
         emotions: The classes.
-        mixes: Learned weights to be told beside.
+        learned: Hears the test set, too, and tells the learned weights.
         progress: Wraps the utterances of a set, given its name.
 
     Raises:
@@ -159,7 +169,7 @@ def probe_layers(
             rows["frames"] = [pooled[name].frame_rows(layer) for name in pooled]
         probes.append({what: fit_probe(*pair, len(emotions)) for what, pair in rows.items()})
     test = _Test(layers, emotions, [each.get("frames") for each in probes])
-    test.hear(progress(read["test"], "test"))
+    test.hear(progress(read["test"], "test"), learned)
     others = {utterance.speaker for name in pooled for utterance in read[name]}
     return LayerReport(
         sets={name: Path(sets[name]).name for name in read},
@@ -169,7 +179,7 @@ def probe_layers(
         frame_labels=frame_labels,
         all_neutral=test.all_neutral(),
         scores=tuple(test.score(layer, probes[layer]) for layer in places),
-        mixes=mixes or {},
+        mixes={} if learned is None else learned.told(),
     )
 
 
@@ -184,7 +194,7 @@ def _pool(layers: Layers, utterances: Iterable[Utterance], emotions: EmotionInve
     """Hear a set; of each utterance keep ``most_frames`` frames at most, drawn at random."""
     pooled = _Pooled([])
     for utterance in utterances:
-        states, _ = _hear(layers, utterance)
+        states = layers(_samples(utterance, layers.grid.sample_rate)[0])
         _add(pooled, utterance, states, emotions)
         if most_frames:
             rng = np.random.default_rng([0, *utterance.utt_id.encode()])
@@ -210,12 +220,11 @@ def _label_at(utterance: Utterance, seconds: float, emotions: EmotionInventory) 
     return emotions.neutral_index
 
 
-def _hear(layers: Layers, utterance: Utterance) -> tuple[np.ndarray, float]:
-    """Layers (L, T, D) of an utterance, lengthened by silence if it is short; and its duration in seconds."""
-    rate = layers.grid.sample_rate
+def _samples(utterance: Utterance, rate: int) -> tuple[np.ndarray, float]:
+    """Samples of an utterance, lengthened by silence if it is short; and its duration in seconds."""
     samples = read_audio(utterance.audio, rate, start=utterance.start, end=utterance.end)
     missing = max(0, seconds_to_samples(_SHORTEST_SECONDS, rate) - len(samples))
-    return layers(np.pad(samples, (0, missing))), samples_to_seconds(len(samples), rate)
+    return np.pad(samples, (0, missing)), samples_to_seconds(len(samples), rate)
 
 
 class _Test:
@@ -227,11 +236,14 @@ class _Test:
         self.references: list[EmotionTimeline] = []
         self.rates: list[list[float]] = [[] for _ in frame_probes]
 
-    def hear(self, utterances: Iterable[Utterance]) -> None:
+    def hear(self, utterances: Iterable[Utterance], learned: Learned | None) -> None:
         """Pool the layers of all utterances; EDER of what the frame probes say."""
         emotions, grid = self.emotions, self.layers.grid
         for utterance in utterances:
-            states, duration = _hear(self.layers, utterance)
+            samples, duration = _samples(utterance, grid.sample_rate)
+            states = self.layers(samples)
+            if learned is not None:
+                learned.hear(samples)
             _add(self.pooled, utterance, states, emotions)
             if self.frame_probes[0] is None:
                 continue

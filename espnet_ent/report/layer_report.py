@@ -75,6 +75,8 @@ def layer_blocks(report: LayerReport, system: str) -> list[Block]:
                 f"{percent(report.all_neutral)}."
             )
         )
+    if any(name.endswith("(attention)") for name in report.mixes):
+        blocks.append(Paragraph("Weights of an attention are means over the test set."))
     if report.shared_speakers:
         number = count(len(report.shared_speakers), "speaker")
         blocks.append(Paragraph(f"Not speaker-independent: {number} of the test set occur in training or development."))

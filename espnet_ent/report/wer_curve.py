@@ -76,7 +76,7 @@ class CurvePoint:
 
 @dataclass(frozen=True)
 class WerCurve:
-    """All points of a set: the decoded text, then rising targets.
+    """All points of a set: the decoded text, if the system tells words, then rising targets.
 
     Attributes:
         set_name: Name of the set.
@@ -154,7 +154,8 @@ def measure_wer_curve(
     text = {utt: "" if utt in scored.untranscribed else scored.reference.text[utt] for utt in scored.utterances}
     if not any(text.values()):
         raise ScoringError("no utterance has a transcript", where=data / "text")
-    add(DECODED, None, [_answers(scored, inventory, scored.hypothesis.text)])
+    if scored.no_words is None:
+        add(DECODED, None, [_answers(scored, inventory, scored.hypothesis.text)])
     for target in sorted(plan.targets):
         answers = []
         for seed in plan.seeds if target else (plan.seeds[0],):

@@ -16,6 +16,7 @@ from espnet_ent.report.results_md import write_document
 from espnet_ent.report.wer_curve import DECODED, CurvePoint, WerCurve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _LINE, _STAR, _INK = "#4477aa", "#ee6677", "#333333"
@@ -79,7 +80,6 @@ def _figure(curve: WerCurve, system: str) -> Figure:
     figure = Figure(figsize=(6.4, 4.4), dpi=110, layout="constrained")
     axes = figure.subplots()
     given = sorted((point for point in curve.points if point.name != DECODED), key=lambda point: point.wer)
-    (decoded,) = [point for point in curve.points if point.name == DECODED]
     places = [100 * point.wer for point in given]
     if all(point.interval for point in given):
         low, high = ([100 * point.interval[side] for point in given] for side in (0, 1))
@@ -88,14 +88,21 @@ def _figure(curve: WerCurve, system: str) -> Figure:
     seeds = [(wer, ua) for point in given if len(point.by_seed) > 1 for wer, ua in point.by_seed]
     if seeds:
         axes.scatter(*zip(*((100 * wer, 100 * ua) for wer, ua in seeds), strict=True), s=9, color=_INK, label="seeds")
-    error = None
-    if decoded.interval:
-        error = [[100 * max(0.0, decoded.ua - decoded.interval[0])], [100 * max(0.0, decoded.interval[1] - decoded.ua)]]
-    star = {"color": _STAR, "marker": "*", "markersize": 13, "linestyle": "none", "capsize": 3}
-    axes.errorbar([100 * decoded.wer], [100 * decoded.ua], yerr=error, label="decoded text", **star)
+    for point in curve.points:
+        if point.name == DECODED:
+            _star(axes, point)
     axes.set(xlabel="WER of the text given to the emotion head (%)", ylabel="UA (%)")
     axes.set_title(f"{system}, set {curve.set_name}", fontsize=10)
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8, frameon=False)
     return figure
+
+
+def _star(axes: Axes, point: CurvePoint) -> None:
+    """The decoded text, with its interval."""
+    error = None
+    if point.interval is not None:
+        error = [[100 * max(0.0, point.ua - point.interval[0])], [100 * max(0.0, point.interval[1] - point.ua)]]
+    star = {"color": _STAR, "marker": "*", "markersize": 13, "linestyle": "none", "capsize": 3}
+    axes.errorbar([100 * point.wer], [100 * point.ua], yerr=error, label="decoded text", **star)

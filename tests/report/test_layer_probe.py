@@ -43,6 +43,18 @@ class TwoLayers:
         return np.stack([rng.standard_normal(told.shape), told]).astype(np.float32)
 
 
+class Weights:
+    """Tells how much was heard."""
+
+    num_heard = 0
+
+    def hear(self, samples: np.ndarray) -> None:
+        self.num_heard += 1
+
+    def told(self) -> dict[str, dict[int, float]]:
+        return {"encoder.mix": {4: 0.25, 7: 0.75}, "head (attention)": {7: self.num_heard / 24}}
+
+
 def make_set(root: Path, name: str, speakers: str, timelines: bool = True, num: int = 24) -> Path:
     """Utterances of a second: neutral in the first half, unless neutral throughout."""
     (root / "audio").mkdir(parents=True, exist_ok=True)
@@ -125,8 +137,7 @@ def test_sets_without_emotions_are_refused(sets):
 
 
 def test_files_tell_the_scores_and_are_left_alone(sets, tmp_path):
-    mixes = {"encoder.mix": {4: 0.25, 7: 0.75}, "head": {7: 1.0}}
-    report = probe_layers(TwoLayers(), sets, FOUR_EMOTIONS, mixes)
+    report = probe_layers(TwoLayers(), sets, FOUR_EMOTIONS, Weights())
     write_layers(tmp_path / "out", report, "ent_x", ["digest"])
     names = ("layers.json", "layers.md", "layers.png")
     before = {name: (tmp_path / "out" / name).stat().st_ino for name in names}
@@ -136,13 +147,14 @@ def test_files_tell_the_scores_and_are_left_alone(sets, tmp_path):
     assert [score["ua"]["mean"] for score in written["scores"]] == [
         round(score.ua["mean"], 6) for score in report.scores
     ]
-    assert written["mixes"] == {"encoder.mix": {"4": 0.25, "7": 0.75}, "head": {"7": 1.0}}
+    assert written["mixes"] == {"encoder.mix": {"4": 0.25, "7": 0.75}, "head (attention)": {"7": 1.0}}
     text = (tmp_path / "out" / "layers.md").read_text()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     assert rows[0][0] == "layer"
     assert [row[0] for row in rows[2:]] == ["4", "7"]
     assert [row[-2:] for row in rows[2:]] == [["25.00", "-"], ["75.00", "100.00"]]
     assert rows[3][1].startswith("100.00 [100.0, 100.0]")
+    assert "Weights of an attention are means" in text
     assert imread(tmp_path / "out" / "layers.png").shape[0] > 600
     upper, middle, lower = _figure(report, "x").axes
     np.testing.assert_allclose(upper.lines[0].get_xydata()[1], [7, 100.0])

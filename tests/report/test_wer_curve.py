@@ -45,14 +45,16 @@ class Listener:
         calls: Directories that were asked for.
     """
 
-    def __init__(self, data: Path, has_head: bool = True) -> None:
-        self.data, self.has_head, self.calls = data, has_head, []
+    def __init__(self, data: Path, has_head: bool = True, has_words: bool = True) -> None:
+        self.data, self.has_head, self.has_words, self.calls = data, has_head, has_words, []
 
     def __call__(self, out: Path, text: Path | None) -> None:
         self.calls.append(out)
         decoded = {utt: words.partition(" ")[0] for utt, words in read_table(self.data / "text").items()}
         given = decoded if text is None else read_table(text)
-        write_lines(out / "text", *(f"{utt} {words}".rstrip() for utt, words in decoded.items()))
+        out.mkdir(parents=True, exist_ok=True)
+        if self.has_words:
+            write_lines(out / "text", *(f"{utt} {words}".rstrip() for utt, words in decoded.items()))
         FOUR_EMOTIONS.write(out / "emotion_list")
         if self.has_head:
             of_word = {word: name for name, word in WORD.items()}
@@ -146,6 +148,13 @@ def test_one_speaker_has_no_interval_and_one_text_no_slope(data: Path, tmp_path:
     assert len(curve_blocks(curve, "x")) == 3
     write_wer_curve(tmp_path / "out", curve, "x")
     assert (tmp_path / "out" / "wer_curve.png").is_file()
+
+
+def test_a_system_without_words_has_a_curve_without_the_decoded_text(data: Path, tmp_path: Path) -> None:
+    curve = measure_wer_curve(data, tmp_path / "out", Listener(data, has_words=False), CurvePlan((0.0, 0.5)))
+    assert [point.name for point in curve.points] == ["reference", "wer50"]
+    (axes,) = _figure(curve, "x").axes
+    assert "decoded text" not in [text.get_text() for text in axes.get_legend().get_texts()]
 
 
 def test_what_makes_no_curve_is_refused(data: Path, tmp_path: Path) -> None:

@@ -47,9 +47,12 @@ setup(
         "console_scripts": [
             "ent-doctor = espnet_ent.bin.ent_doctor:cli",
             "ent-fix = espnet_ent.bin.ent_fix:cli",
+            "ent-corrupt-text = espnet_ent.bin.ent_corrupt_text:cli",
             "ent-import-reference = espnet_ent.bin.ent_import_reference:cli",
+            "ent-layers = espnet_ent.bin.ent_layers:cli",
             "ent-sweep = espnet_ent.bin.ent_sweep:cli",
             "ent-validate = espnet_ent.bin.ent_validate:cli",
+            "ent-wer-curve = espnet_ent.bin.ent_wer_curve:cli",
         ]
     },
     classifiers=[

@@ -18,6 +18,8 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     parser.add_argument("--per_class", type=int, default=60, help="utterances a class and session; even")
     parser.add_argument("--zed_per_speaker", type=int, default=30)
+    parser.add_argument("--emotion_words", type=float, metavar="SHARE", help="utterances whose emotion word fits")
+    parser.add_argument("--emotion_voice", type=float, default=1.0, metavar="SHARE", help="with an emotional voice")
     return parser
 
 
@@ -27,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from tqdm import tqdm
 
     from espnet_ent.corpora.mini.corpus import MiniSize, make_mini_corpus
+    from espnet_ent.corpora.mini.emotion_words import cues_of
 
     size = MiniSize(per_class=args.per_class, zed_per_speaker=args.zed_per_speaker)
     made = make_mini_corpus(
@@ -35,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         nj=args.nj,
         size=size,
         layout=args.layout,
+        cues=cues_of(args.emotion_words, args.emotion_voice),
         progress=lambda finished: tqdm(finished, desc="speaking", unit="utt", disable=not sys.stderr.isatty()),
     )
     print(f"{args.out}: mini corpus {'made' if made else 'is there already'} (seed {args.seed})")

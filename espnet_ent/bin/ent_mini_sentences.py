@@ -15,6 +15,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="seed of the mini corpus")
     parser.add_argument("--per_class", type=int, default=60, help="as given to ent_make_mini")
     parser.add_argument("--zed_per_speaker", type=int, default=30, help="as given to ent_make_mini")
+    parser.add_argument("--emotion_words", type=float, metavar="SHARE", help="as given to ent_make_mini")
     parser.add_argument("--num_sentences", type=int, default=6000)
     return parser
 
@@ -22,11 +23,13 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
+    from espnet_ent.corpora.mini.emotion_words import cues_of
     from espnet_ent.corpora.mini.plan import MiniSize
     from espnet_ent.corpora.mini.sentences import write_new_sentences
 
     size = MiniSize(per_class=args.per_class, zed_per_speaker=args.zed_per_speaker)
-    made = write_new_sentences(args.out, args.seed, size, args.num_sentences)
+    cues = cues_of(args.emotion_words)
+    made = write_new_sentences(args.out, args.seed, size, args.num_sentences, cues)
     print(f"{args.out}: {f'{args.num_sentences} new sentences' if made else 'is there already'} (seed {args.seed})")
 
 

@@ -63,9 +63,13 @@ class LayerFusion(nn.Module):
         means = torch.stack([masked_mean(layer, lengths) for layer in layers], dim=1)
         return self.scores(means).squeeze(-1).softmax(dim=-1)
 
+    def normalised(self, states: Tensor) -> list[Tensor]:
+        """The chosen layers, each (B, T, D), of all layers (B, L, T, D)."""
+        return [norm(states[:, index]) for norm, index in zip(self.norms, self.indices, strict=True)]
+
     def forward(self, states: Tensor, lengths: Tensor) -> Tensor:
         """(B, T, O) of all layers (B, L, T, D), with valid frames (B,)."""
-        layers = [norm(states[:, index]) for norm, index in zip(self.norms, self.indices, strict=True)]
+        layers = self.normalised(states)
         if self.fusion is None:
             return layers[0]
         if self.fusion == "concatenate":

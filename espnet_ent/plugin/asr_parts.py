@@ -54,13 +54,16 @@ class ASRModelParts(nn.Module):
         parts: The modules; ``normalize`` and ``preencoder`` may be None.
         layers: Numbers of layers from 1.
         layer_norm: Bring each layer's output through the encoder's final norm.
+
+    Attributes:
+        layers: As given.
     """
 
     def __init__(self, parts: Mapping[str, nn.Module | None], layers: Sequence[int], layer_norm: bool) -> None:
         super().__init__()
         self.frontend, self.normalize = parts["frontend"], parts["normalize"]
         self.preencoder, self.encoder = parts["preencoder"], parts["encoder"]
-        self._layers, self._layer_norm = tuple(layers), layer_norm
+        self.layers, self._layer_norm = tuple(layers), layer_norm
 
     def forward(
         self, speech: Tensor, speech_lengths: Tensor, augment: Callable[[Tensor, Tensor], tuple] | None = None
@@ -81,7 +84,7 @@ class ASRModelParts(nn.Module):
         x, x_lengths = (feats, lengths) if self.preencoder is None else self.preencoder(feats, lengths)
         with long_enough():
             layers, h_lengths = LayerOutputs(self.encoder, self._layer_norm)(x, x_lengths)
-        states = torch.stack([layers[number - 1] for number in self._layers], dim=1)
+        states = torch.stack([layers[number - 1] for number in self.layers], dim=1)
         return LayerStates(states, h_lengths, feats, lengths)
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from espnet_ent.data.atomic import atomic_write_bytes
 from espnet_ent.metrics.reliability import Reliability
 from espnet_ent.report.confidence import UNITS
 from espnet_ent.report.figures import count
+from espnet_ent.report.picture import write_picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,11 +39,7 @@ def write_reliability_diagram(path: str | Path, results: Mapping[str, Any]) -> b
         is_there = path.is_file()
         path.unlink(missing_ok=True)
         return is_there
-    content = _png(_figure(results["set"], calibration, shown))
-    if path.is_file() and path.read_bytes() == content:
-        return False
-    atomic_write_bytes(path, content)
-    return True
+    return write_picture(path, _figure(results["set"], calibration, shown))
 
 
 def _figure(set_name: str, calibration: Mapping[str, Any], shown: list[str]) -> Figure:
@@ -102,12 +97,3 @@ def _draw(axes: tuple[Axes, Axes], reliability: Reliability, title: str) -> None
     for one in axes:
         one.spines[["top", "right"]].set_visible(False)
         one.tick_params(labelsize=8)
-
-
-def _png(figure: Figure) -> bytes:
-    """Equal figures give equal bytes: the version of matplotlib is not written into the file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()

@@ -62,6 +62,14 @@ def test_stage_1_prepares_and_validates_all_sets(workspace: Workspace) -> None:
     assert _options(validating)["--fs"] == ["16000"]
 
 
+def test_stage_1_of_the_mini_corpus_puts_emotion_into_words_when_asked(workspace: Workspace) -> None:
+    asked = "--emotion_words 0.65 --emotion_voice 0.7 --corpus_dir downloads/words"
+    making, *_, sentences, _ = _stage(workspace, 1, "--local_data_opts", asked)
+    assert _options(making)["--emotion_words"] == _options(sentences)["--emotion_words"] == ["0.65"]
+    assert _options(making)["--emotion_voice"] == ["0.7"]
+    assert _options(sentences)["--out"] == ["downloads/words_sentences"]
+
+
 def test_stage_2_perturbs_the_training_set_only_when_asked(workspace: Workspace) -> None:
     assert _stage(workspace, 2) == []
     _touch(workspace, "data/train/wav.scp")

@@ -14,6 +14,7 @@ import soxr
 
 from espnet_ent.corpora.mini import layouts, msp_improv
 from espnet_ent.corpora.mini.acoustics import SAMPLE_RATE, Recording, render, to_phrase
+from espnet_ent.corpora.mini.emotion_words import EmotionCues, with_emotion_words
 from espnet_ent.corpora.mini.layouts import IEMOCAP_ROOT, Layout, SpokenUtterance
 from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance
 from espnet_ent.corpora.mini.synthesis import Synthesizer
@@ -36,6 +37,7 @@ def make_mini_corpus(
     size: MiniSize | None = None,
     progress: Progress = iter,
     layout: str = "iemocap_zed",
+    cues: EmotionCues | None = None,
 ) -> bool:
     """Write ``IEMOCAP_mini``, ``ZED_mini_dev`` and ``ZED_mini_test``, or ``MSP-IMPROV_mini``, below ``out``.
 
@@ -48,6 +50,7 @@ def make_mini_corpus(
         size: How much to make.
         progress: Wraps the iterable of finished utterances, e.g. ``tqdm``.
         layout: ``iemocap_zed`` or ``msp_improv``; they share no speaker and no sentence.
+        cues: Put a part of the emotion into the words; None: words tell nothing about it.
 
     Returns:
         False if ``out`` already holds this very corpus and nothing was done.
@@ -62,9 +65,13 @@ def make_mini_corpus(
     description = {"version": CORPUS_VERSION, "seed": seed, "size": asdict(size)}
     if layout != "iemocap_zed":
         description["layout"] = layout
+    if cues is not None:
+        description["cues"] = asdict(cues)
     if is_made_from(out, description):
         return False
     planned = LAYOUTS[layout].plan(seed, size)
+    if cues is not None:
+        planned = with_emotion_words(planned, cues, seed)
     with atomic_directory(out) as root:
         for utterance in planned:
             (root / LAYOUTS[layout].audio_path(utterance)).parent.mkdir(parents=True, exist_ok=True)

@@ -64,6 +64,11 @@ class PlannedUtterance:
         """All words."""
         return " ".join(phrase.text for phrase in self.phrases)
 
+    @property
+    def has_timeline(self) -> bool:
+        """Whether its corpus tells when the emotion is there (the ZED-like parts)."""
+        return len(self.group) == 1
+
 
 def sentence_stream(seed: int) -> SentenceStream:
     """The sentences of a seed, in the order in which corpora draw them."""

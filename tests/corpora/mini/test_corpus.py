@@ -8,6 +8,7 @@ import soundfile
 pytest.importorskip("espeakng_loader", reason="eSpeak NG comes with the extra 'mini'")
 
 from espnet_ent.corpora.mini.corpus import make_mini_corpus, speak_utterance
+from espnet_ent.corpora.mini.emotion_words import EMOTION_WORDS, EmotionCues
 from espnet_ent.corpora.mini.plan import MiniSize, plan_corpus
 from espnet_ent.corpora.mini.synthesis import Phrase, Synthesizer
 from espnet_ent.corpora.zed import read_zed
@@ -124,6 +125,22 @@ def test_words_are_in_the_ctm_format_beside_zed_json(corpus):
     said = {utt_id: " ".join(line[4] for line in lines if line[0] == utt_id) for utt_id in entries}
     assert said == {utt_id: entry["transcription"].lower().rstrip(".") for utt_id, entry in entries.items()}
     assert not list((corpus / "IEMOCAP_mini").rglob("*.ctm"))
+
+
+def test_emotion_words_are_said_and_written(tmp_path):
+    small, cues = MiniSize(per_class=2, unused_per_session=0, zed_per_speaker=1), EmotionCues(0.65, 0.7)
+    out = tmp_path / "c"
+    assert make_mini_corpus(out, seed=3, nj=2, size=small, cues=cues)
+    assert not make_mini_corpus(out, seed=3, nj=2, size=small, cues=cues)
+    assert json.loads((out / "made_from.json").read_text())["cues"] == {"words": 0.65, "voice": 0.7}
+    lines = [line for path in out.rglob("transcriptions/*.txt") for line in path.read_text().splitlines()]
+    words = {word for of_emotion in EMOTION_WORDS.values() for word in of_emotion}
+    assert len(lines) == 40
+    assert all(len(words & set(line.rstrip(".").lower().split())) == 1 for line in lines)
+    for part in ("dev", "test"):
+        for entry in read_zed(out / f"ZED_mini_{part}", FOUR_EMOTIONS).used:
+            said = [word.word for word in entry.utterance.word_times if word.word.lower() in words]
+            assert len(said) == 1
 
 
 def test_unknown_voice_is_an_error():

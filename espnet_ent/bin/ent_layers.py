@@ -1,0 +1,67 @@
+"""Which layer of an encoder tells the emotion: UA (and EDER) of a linear probe of each, and the learned weights."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from espnet_ent.bin.command import Parser, run
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = Parser(description=__doc__)
+    parser.add_argument("--exp", required=True, help="output directory of training")
+    parser.add_argument("--train", required=True, help="data directory to fit probes on, e.g. dump/raw/train")
+    parser.add_argument("--dev", required=True, help="data directory that chooses their regularisation")
+    parser.add_argument("--test", required=True, help="data directory to score")
+    parser.add_argument("--out", help="directory to write; default: EXP/layers/TEST")
+    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command; what was made from the same is left as it is."""
+    args = get_parser().parse_args(argv)
+    from tqdm import tqdm
+
+    from espnet_ent.data.provenance import digest_data_dir, digest_files
+    from espnet_ent.inference import EmotionTranscriber
+    from espnet_ent.plugin.layer_states import EncoderLayers, LearnedWeights
+    from espnet_ent.report.document import render_terminal
+    from espnet_ent.report.layer_probe import probe_layers
+    from espnet_ent.report.layer_report import FILES, write_layers
+
+    sets = {"train": args.train, "dev": args.dev, "test": args.test}
+    out = Path(args.out or Path(args.exp, "layers", Path(args.test).name))
+    digests = [digest_files([Path(args.exp, name) for name in (args.inference_ent_model, "config.yaml")])]
+    made_from = digests + [digest_data_dir(data) for data in sets.values()]
+    if (out / FILES[0]).is_file() and json.loads((out / FILES[0]).read_text()).get("made_from") == made_from:
+        print(f"{out}: is there already")
+        return
+    transcriber = EmotionTranscriber.from_pretrained(
+        args.exp, args.inference_ent_model, device=args.device, calibration=False
+    )
+    layers = EncoderLayers(transcriber.model.encoder, args.device)
+    report = probe_layers(
+        layers,
+        sets,
+        transcriber.emotions,
+        LearnedWeights(transcriber.model, layers),
+        lambda utterances, name: tqdm(utterances, desc=f"hearing {name}", disable=not sys.stderr.isatty()),
+    )
+    print(render_terminal(write_layers(out, report, Path(args.exp).resolve().name, made_from)))
+    print(f"{out}: {' '.join(FILES)}")
+
+
+def cli() -> None:
+    """Entry point."""
+    run(main)
+
+
+if __name__ == "__main__":
+    cli()

@@ -49,7 +49,10 @@ def _model(name: str) -> ESPnetENTModel:
 def dense_step(model: ESPnetENTModel, batch: Mapping[str, Tensor]) -> Tensor:
     """The model's loss with all joint networks spread out, as published."""
     cached = LayerStates.from_batch(batch)
-    enc = model.encoder(batch["speech"], batch["speech_lengths"]) if cached is None else model.encoder.from_layers(cached)
+    if cached is None:
+        enc = model.encoder(batch["speech"], batch["speech_lengths"])
+    else:
+        enc = model.encoder.from_layers(cached)
     states = model.transducer.predict(batch["text"], batch["text_lengths"])
     h, g = model.transducer.emotion_inputs(enc, states)
     utterance = model.utterance_head(h, enc.lengths, g, batch["text_lengths"] + 1)

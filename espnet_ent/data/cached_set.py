@@ -1,6 +1,6 @@
 """The states of a data directory's utterances in a feature cache.
 
-The folder of a set holds ``states.scp`` (``<utt> <ark>:<offset>``, as Kaldi and ESPnet write it) and what it was made from.
+The folder of a set holds ``states.scp`` (``<utt> <ark>:<offset>``, as ESPnet writes it) and what it was made from.
 """
 
 from __future__ import annotations

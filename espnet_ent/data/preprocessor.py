@@ -40,8 +40,9 @@ class Preprocessor:
                 ``emo_words`` as strings, the last two in their one-line forms.
 
         Returns:
-            ``speech`` float32 (N,) or ``states`` and ``local``, ``text`` int64 (U,), ``emotion`` int64 (1,), ``emo_intervals`` int64 (K, 3) as
-            :func:`espnet_ent.data.emo_intervals.emotion_intervals` makes them, as far as given.
+            ``speech`` float32 (N,) or ``states`` and ``local``, ``text`` int64 (U,), ``emotion`` int64 (1,),
+            ``emo_intervals`` int64 (K, 3) as :func:`espnet_ent.data.emo_intervals.emotion_intervals` makes them,
+            as far as given.
 
         Raises:
             LabelError: If an emotion is not in the inventory.

@@ -1,8 +1,8 @@
 """Encoder states on disk, found by the audio that they belong to: the format of the feature cache.
 
-A store is a folder for one encoder. States of some utterances lie in ``<name>.ark``, written by kaldiio, so that ESPnet's
-``kaldi_ark`` and kaldiio read them too; ``<name>.index`` says what lies where, and holds a checksum of each utterance. An
-ark counts from when its index is there: a run that is killed leaves whole arks, and others that the next run removes.
+A store is a folder for one encoder. States of some utterances lie in ``<name>.ark``, written by kaldiio: ESPnet's data
+type ``kaldi_ark`` and kaldiio read them too. ``<name>.index`` says what lies where, with a checksum of each utterance.
+An ark counts from when its index is there: a run that is killed leaves whole arks, and others that the next removes.
 
 Dimensions: T frames, L layers, D state size, N rows of local features, F their size.
 """

@@ -21,6 +21,9 @@ NAME = "states"
 TYPE = "feature_cache"
 """Its type in ``--train_data_path_and_name_and_type``; its path is a ``states.scp``."""
 
+_VERSION = 1
+"""To be raised when the code of the encoders gives other states or local features of the same audio."""
+
 
 def states_depend_on(encoder: nn.Module) -> dict[str, Any]:
     """What an encoder's layer states depend on besides the samples.
@@ -35,7 +38,7 @@ def states_depend_on(encoder: nn.Module) -> dict[str, Any]:
             expected="ssl or espnet_asr",
             next_step="leave out --feature_cache",
         )
-    return {**encoder.states_depend_on, "sample_rate": encoder.grid.sample_rate}
+    return {**encoder.states_depend_on, "sample_rate": encoder.grid.sample_rate, "version": _VERSION}
 
 
 def is_from_cache(args: argparse.Namespace) -> bool:

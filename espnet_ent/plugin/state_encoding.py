@@ -86,7 +86,7 @@ def cache_data_dir(
     root: str | Path,
     encoder: FeatureEncoder | ASREncoder | SSLEncoder,
     options: CachingOptions | None = None,
-    tell: Callable[[str], None] = partial(print, flush=True),
+    tell: Callable[[str], None] | None = None,
 ) -> CachingReport | None:
     """Encode the utterances of a data directory that are not encoded yet, one by one.
 
@@ -99,7 +99,7 @@ def cache_data_dir(
         root: Folder of all stores.
         encoder: A frozen encoder.
         options: How.
-        tell: Takes lines for the user.
+        tell: Takes lines for the user; None: they are printed.
 
     Returns:
         What was done; None if ``out`` was made from just this before and was left alone.
@@ -108,7 +108,7 @@ def cache_data_dir(
         ConfigError: If the encoder's states can't be cached, or the disk has not enough room.
         DataError: If audio is faulty or too short for the encoder.
     """
-    options = options or CachingOptions()
+    options, tell = options or CachingOptions(), tell or partial(print, flush=True)
     store = StateStore(root, states_depend_on(encoder), options.dtype)
     made_from = {
         **describe_data(data),

@@ -126,7 +126,7 @@ class ENTTask(PluginTask):
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that may be given; emotion intervals supervise the emotion lattice, states are cached speech."""
+        """Names of data that may be given; intervals supervise the emotion lattice, states stand for speech."""
         return () if inference else ("speech", STATES, "emotion", "emo_segments", "emo_words")
 
     @classmethod

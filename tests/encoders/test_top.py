@@ -1,6 +1,5 @@
 import pytest
 import torch
-
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_ent.encoders.top import BiLSTMTop, LinearTop, NoTop
@@ -28,9 +27,7 @@ def test_a_bilstm_gives_what_torch_gives_for_packed_sequences_gradients_too(num_
     expected, _ = pad_packed_sequence(top.rnn(packed)[0], batch_first=True, total_length=9)
     found = top(states, lengths)
     weights = torch.randn_like(expected)
-    wanted, got = (
-        torch.autograd.grad((of * weights).sum(), [states, *top.parameters()]) for of in (expected, found)
-    )
+    wanted, got = (torch.autograd.grad((of * weights).sum(), [states, *top.parameters()]) for of in (expected, found))
     torch.testing.assert_close((found, *got), (expected, *wanted), atol=1e-6, rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Stage 9 and training from its result: the same losses, without the pretrained model; and every kind of stale cache."""
+"""Stage 9 and training from its result: the same losses without the pretrained model, and no stale cache."""
 
 import shutil
 from pathlib import Path
@@ -186,7 +186,7 @@ def test_a_damaged_entry_is_refused_by_name_and_made_again(copied, prepared, cap
     with pytest.raises(DataError, match=rf"{ark}: u\d\d: cached states are damaged; .*next: remove {ark} and rerun"):
         ent_train.main(options(copied, prepared, copied / "exp"))
     ark.unlink()
-    with pytest.raises(DataError, match="cached states have no sound index; got No such file.*next: rerun stage 9"):
+    with pytest.raises(DataError, match=r"cached states have no sound index; got No such file.*next: rerun stage 9"):
         ent_train.main(options(copied, prepared, copied / "exp2"))
     cache(copied)
     assert "damaged or without its states, which are computed again" in capsys.readouterr().out
@@ -209,7 +209,7 @@ def test_a_cache_of_another_model_is_refused_and_made_anew(copied, prepared, cap
     config["encoder_conf"]["model"] = str(copied / "model")
     (copied / "config.yaml").unlink()
     (copied / "config.yaml").write_text(yaml.safe_dump(config))
-    with pytest.raises(DataError, match="states of another encoder|those of another encoder; got changed: weights"):
+    with pytest.raises(DataError, match="those of another encoder; got changed: weights"):
         ent_train.main(options(copied, prepared, copied / "exp"))
     cache(copied)
     assert "8 recordings encoded" in capsys.readouterr().out
@@ -229,7 +229,7 @@ def test_a_cache_of_other_audio_is_refused_and_made_anew(copied, prepared, capsy
     scp.write_text(scp.read_text().replace("/u03.wav", "/u04.wav"))
     made = copied / "cached/train/made_from.json"
     made.write_text(made.read_text().replace(str(prepared / "train"), str(copied / "train")))
-    with pytest.raises(DataError, match="cached states are of other data; got changed audio and tables of .*stage 9"):
+    with pytest.raises(DataError, match=r"cached states are of other data; got changed audio and tables of .*stage 9"):
         ent_train.main(options(copied, prepared, copied / "exp"))
     cache(copied)
     assert "train: 8 utterances, 0 recordings encoded" in capsys.readouterr().out  # u04 is known
@@ -252,7 +252,7 @@ def test_an_encoder_that_training_changes_is_refused(tmp_path, family, changes, 
 
 def test_an_encoder_that_is_trained_as_a_whole_is_refused(tmp_path):
     root = make_data(tmp_path)
-    with pytest.raises(ConfigError, match="nothing to cache: .*next: leave out --feature_cache"):
+    with pytest.raises(ConfigError, match=r"nothing to cache: .*next: leave out --feature_cache"):
         cache(root, "--normalize", "none")
 
 
@@ -274,9 +274,13 @@ def test_too_short_an_utterance_is_named(copied, prepared):
     shutil.copytree(prepared / "train", copied / "train")
     write_pcm16(copied / "train/short.wav", np.full(100, 0.1), 16000, "wav")
     scp = copied / "train/wav.scp"
-    scp.write_text("".join(f"{u} {copied}/train/short.wav\n" if u == "u02" else f"{u} {p}\n"
-                           for u, p in (line.split() for line in scp.read_text().splitlines())))
-    with pytest.raises(DataError, match="u02: utterances are too short for the encoder.*--min_wav_duration"):
+    scp.write_text(
+        "".join(
+            f"{u} {copied}/train/short.wav\n" if u == "u02" else f"{u} {p}\n"
+            for u, p in (line.split() for line in scp.read_text().splitlines())
+        )
+    )
+    with pytest.raises(DataError, match=r"u02: utterances are too short for the encoder.*--min_wav_duration"):
         cache(copied)
 
 

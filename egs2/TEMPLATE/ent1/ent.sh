@@ -262,7 +262,11 @@ if runs 6 || runs 7 || runs 8; then
 fi
 
 if runs 9; then
-    cache_stage
+    if [ "${feature_cache}" = true ]; then
+        cache_stage
+    else
+        log "stage 9: SSL feature cache skipped (--feature_cache false)"
+    fi
 fi
 
 if runs 10; then

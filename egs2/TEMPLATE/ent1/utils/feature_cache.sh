@@ -4,7 +4,6 @@
 
 # place_cache: where states lie, for all folds, and where each set of this run names its own.
 place_cache() {
-    case "${feature_cache}" in true | false) ;; *) fail "--feature_cache: expected true or false, got ${feature_cache}" ;; esac
     cached_sets=${dumpdir}/states/${ent_tag}
     [ "${feature_cache}" = false ] || [ -n "${ent_config}" ] ||
         fail "--feature_cache true needs --ent_config, with encoder: ssl or encoder: espnet_asr"
@@ -13,10 +12,6 @@ place_cache() {
 # cache_stage: stage 9.
 cache_stage() {
     local device=cpu
-    if [ "${feature_cache}" = false ]; then
-        log "stage 9: SSL feature cache skipped (--feature_cache false)"
-        return
-    fi
     log "stage 9: states of the pretrained encoder in ${feature_cache_dir}"
     train_arguments
     [ "${ngpu}" -eq 0 ] || device=cuda

@@ -34,16 +34,16 @@ _AGREEMENT_NOTE = (
     "(tests/losses compare ours with a float64 recursion)."
 )
 _CACHE_NOTE = (
-    "ENT as in conf/tuning/train_ent_wav2vec2_base.yaml, random weights of the real size, 2 utterances of 4 and 8 s, 30 "
-    "tokens: forward and backward pass, clipping and update; median (least-most) of runs in turns, ratios of paired "
+    "ENT as in conf/tuning/train_ent_wav2vec2_base.yaml, random weights of the real size, 2 utterances of 4 and 8 s, "
+    "30 tokens: forward and backward pass, clipping and update; median (least-most) of runs in turns, ratios of paired "
     "runs. computed: the frozen model runs in every step, one utterance after the other (one_by_one), which is less "
     "work than a padded batch; from the cache: read, checked, converted and padded within the step. dense: joint "
     "networks and losses of benchmarks/dense.py. Differences of the loss are from the first row."
 )
 _FORMAT_NOTE = (
     "13 layers of 768 for utterances of 4 and 8 s, written and read one by one at their offsets, from the page cache, "
-    "to float32 (medians). error: the largest, in standard deviations of the values, where two dimensions are 100 times "
-    "the others, as trained models have some (these not counted)."
+    "to float32 (medians). error: the largest, in standard deviations of the values, where two dimensions are 100 "
+    "times the others, as trained models have some (these not counted)."
 )
 
 

@@ -10,6 +10,7 @@ import torch
 import yaml
 
 from espnet_ent.bin import ent_train
+from espnet_ent.collate import collate
 from espnet_ent.data.audio import read_audio, write_pcm16
 from espnet_ent.data.cached_set import CachedSet
 from espnet_ent.data.state_store import read_index
@@ -19,6 +20,7 @@ from espnet_ent.inference import EmotionTranscriber
 from espnet_ent.plugin import state_encoding
 from espnet_ent.plugin.builder import build_encoder, build_model
 from espnet_ent.plugin.checkpoints import read_checkpoint
+from espnet_ent.plugin.feature_cache import StatesLoader
 from espnet_ent.plugin.task import ENTTask
 from tests.encoders.tiny_ssl import FAMILIES, save_tiny
 from tests.plugin.asr_models import make_recogniser
@@ -300,3 +302,30 @@ def test_a_recogniser_without_its_weights_still_knows_its_sizes(tmp_path):
     assert torch.equal(model.state_dict()["encoder.source.frozen_source_sha256"], digest)
     with pytest.raises(RuntimeError, match="let go of"):
         model.encoder(speech, lengths)
+
+
+HEADS = {
+    "cta_rnn": ({"channel_reduction": 2, "hidden_size": 4, "attention_size": 4}, {"layers": "last"}),
+    "coattention": ({"size": 8, "num_heads": 2}, {}),
+}
+
+
+@pytest.mark.parametrize("family", ["wavlm-large", "espnet_asr"])
+@pytest.mark.parametrize("head", HEADS)
+def test_heads_that_look_below_the_states_find_it_in_the_cache(tmp_path, family, head):
+    conf, of_encoder = HEADS[head]
+    root = make_cacheable(tmp_path, family, **(of_encoder if family != "espnet_asr" else {}))
+    config = yaml.safe_load((root / "config.yaml").read_text())
+    config |= {"utterance_head": head, "utterance_head_conf": conf, "emotion_branch": None}
+    config["model_conf"] = {"lattice_weight": 0.0}
+    del config["emotion_branch_conf"]
+    (root / "config.yaml").write_text(yaml.safe_dump(config))
+    cache(root, *SMALL)
+    model = build_model({**tiny_config(), "frontend_conf": {}, "normalize": None, **config}).eval()
+    utt_id, (states, local, num_samples) = "u01", StatesLoader(str(root / "cached/valid/states.scp"))["u01"]
+    samples = torch.from_numpy(read_audio(root / f"valid/audio/{utt_id}.wav", 16000)).unsqueeze(0)
+    text = {"text": torch.tensor([[3, 4]]), "text_lengths": torch.tensor([2]), "emotion": torch.tensor([[1]])}
+    expected, _, _ = model(speech=samples, speech_lengths=torch.tensor([num_samples]), **text)
+    _, batch = collate([(utt_id, {"states": states, "local": local})])
+    found, _, _ = model(**batch, **text)
+    assert torch.equal(found, expected)

@@ -14,6 +14,7 @@ from benchmarks.decode import decode_table
 from benchmarks.demo_step import demo_table
 from benchmarks.dense import Case
 from benchmarks.scaling import audio_table, scaling_table
+from benchmarks.ssl_cache import cache_table, format_table
 from benchmarks.train_step import CASES, LARGE, SPARSE, Timing, agreement, measure, peak_memory
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.report.document import Block, Heading, Paragraph, Table, render_markdown, render_terminal
@@ -31,6 +32,18 @@ _AGREEMENT_NOTE = (
     "Relative difference of the losses from dense, and the largest difference of a gradient by the largest value in "
     "it. The recursion of dense is torchaudio's in float32, ours is in float64: these are errors of dense "
     "(tests/losses compare ours with a float64 recursion)."
+)
+_CACHE_NOTE = (
+    "ENT as in conf/tuning/train_ent_wav2vec2_base.yaml, random weights of the real size, 2 utterances of 4 and 8 s, "
+    "30 tokens: forward and backward pass, clipping and update; median (least-most) of runs in turns, ratios of paired "
+    "runs. computed: the frozen model runs in every step, one utterance after the other (one_by_one), which is less "
+    "work than a padded batch; from the cache: read, checked, converted and padded within the step. dense: joint "
+    "networks and losses of benchmarks/dense.py. Differences of the loss are from the first row."
+)
+_FORMAT_NOTE = (
+    "13 layers of 768 for utterances of 4 and 8 s, written and read one by one at their offsets, from the page cache, "
+    "to float32 (medians). error: the largest, in standard deviations of the values, where two dimensions are 100 "
+    "times the others, as trained models have some (these not counted)."
 )
 
 
@@ -114,6 +127,12 @@ def blocks(num_runs: int) -> Iterator[Block]:
         "other, stock torch layers; fast: batched label looping, emotions of all frames at once (medians; ratios of "
         "paired runs). other labels: utterances in which the labels differ."
     )
+    yield Heading("A training step on frozen wav2vec 2.0 base")
+    yield cache_table(num_runs)
+    yield Paragraph(_CACHE_NOTE)
+    yield Heading("Formats of a feature cache")
+    yield format_table(num_runs)
+    yield Paragraph(_FORMAT_NOTE)
     yield Heading("A training step of make demo")
     yield demo_table(num_runs)
     yield Paragraph(

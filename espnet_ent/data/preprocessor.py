@@ -30,26 +30,25 @@ class Preprocessor:
         self.emotions = emotions
         self.sample_rate = sample_rate
 
-    def __call__(self, utt_id: str, data: Mapping[str, np.ndarray | str]) -> dict[str, np.ndarray]:
+    def __call__(self, utt_id: str, data: Mapping[str, np.ndarray | str | tuple]) -> dict[str, np.ndarray]:
         """Preprocess one utterance.
 
         Args:
             utt_id: Name for error messages.
-            data: ``speech`` float (N,); optionally ``text``, ``emotion``, ``emo_segments`` and ``emo_words`` as
-                strings, the last two in their one-line forms.
+            data: ``speech`` float (N,), or ``states``, a tuple of states (T, L, D) and local features (N', F) from a
+                feature cache and the number of samples; optionally ``text``, ``emotion``, ``emo_segments`` and
+                ``emo_words`` as strings, the last two in their one-line forms.
 
         Returns:
-            ``speech`` float32 (N,), ``text`` int64 (U,), ``emotion`` int64 (1,), ``emo_intervals`` int64 (K, 3) as
-            :func:`espnet_ent.data.emo_intervals.emotion_intervals` makes them, as far as given.
+            ``speech`` float32 (N,) or ``states`` and ``local``, ``text`` int64 (U,), ``emotion`` int64 (1,),
+            ``emo_intervals`` int64 (K, 3) as :func:`espnet_ent.data.emo_intervals.emotion_intervals` makes them,
+            as far as given.
 
         Raises:
             LabelError: If an emotion is not in the inventory.
             DataError: If the speech is not mono, or the emotion intervals are malformed or do not fit.
         """
-        speech = np.asarray(data["speech"])
-        if speech.ndim != 1:
-            raise DataError("speech is not mono", where=utt_id, got=f"shape {speech.shape}")
-        result = {"speech": speech.astype(np.float32, copy=False)}
+        result, num_samples = _speech_or_states(utt_id, data)
         tokens = self.tokenizer.text2tokens(str(data.get("text", "")))
         if "text" in data:
             result["text"] = self.token_list.encode(tokens)
@@ -62,8 +61,19 @@ class Preprocessor:
                 parse_words(str(data["emo_words"]), where=utt_id) if "emo_words" in data else None,
                 tokens,
                 self.emotions,
-                num_samples=len(speech),
+                num_samples=num_samples,
                 sample_rate=self.sample_rate,
                 where=utt_id,
             )
         return result
+
+
+def _speech_or_states(utt_id: str, data: Mapping[str, np.ndarray | str | tuple]) -> tuple[dict[str, np.ndarray], int]:
+    """What the encoder gets, and the number of samples."""
+    if "states" in data:
+        states, local, num_samples = data["states"]
+        return {"states": states, "local": local}, num_samples
+    speech = np.asarray(data["speech"])
+    if speech.ndim != 1:
+        raise DataError("speech is not mono", where=utt_id, got=f"shape {speech.shape}")
+    return {"speech": speech.astype(np.float32, copy=False)}, len(speech)

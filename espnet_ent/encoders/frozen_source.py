@@ -34,6 +34,7 @@ class FrozenSource(nn.Module):
         super().__init__()
         # In a tuple: PyTorch registers what is assigned as a module, and with it parameters, state and mode.
         self._held = (module.eval().requires_grad_(False),)
+        self.is_released = False
         self.register_buffer(DIGEST, digest)
 
     @property
@@ -43,12 +44,20 @@ class FrozenSource(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """What the module gives, without gradients."""
+        if self.is_released:
+            raise RuntimeError("the weights of this module were let go of")
         with torch.no_grad():
             return self.module(*args, **kwargs)
 
+    def release(self) -> None:
+        """Let go of the weights, where what the module gives is known already; digest, sizes and settings stay."""
+        self.module.to("meta")
+        self.is_released = True
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> FrozenSource:
         """Follow the model to another device."""
-        self.module._apply(fn, recurse)
+        if not self.is_released:
+            self.module._apply(fn, recurse)
         return super()._apply(fn, recurse)
 
     def _load_from_state_dict(self, state_dict: Mapping[str, Tensor], prefix: str, *args: Any) -> None:

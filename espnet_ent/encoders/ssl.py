@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import torch
@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from espnet_ent.encoders.frozen_source import FrozenSource
 from espnet_ent.encoders.layer_mix import LayerMix
+from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.encoders.ssl_checkpoint import SSLDescription, digest_of
-from espnet_ent.encoders.ssl_models import SSLModel, SSLStates, depth_of, one_by_one
+from espnet_ent.encoders.ssl_models import SSLModel, depth_of, one_by_one
 from espnet_ent.encoders.top import NoTop
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
@@ -169,6 +170,10 @@ class SSLEncoder(nn.Module):
         return self.source.hidden_size
 
     @property
+    def _gives_all_layers(self) -> bool:
+        return self.options.layers == "mix" or self.use.layers
+
+    @property
     def is_frozen_now(self) -> bool:
         """Whether the pretrained weights stay as they are in the next update."""
         return self.options.frozen or (
@@ -202,14 +207,52 @@ class SSLEncoder(nn.Module):
         """The samples themselves, (B, N, 1): there is nothing to collect statistics of."""
         return speech[:, : int(speech_lengths.max())].unsqueeze(-1), speech_lengths
 
+    @property
+    def states_depend_on(self) -> dict[str, Any]:
+        """What the states of the layers depend on besides the samples, for a feature cache.
+
+        Raises:
+            ConfigError: If they depend on training.
+        """
+        if not self.options.frozen:
+            raise ConfigError(
+                "fine-tuning changes the states that a feature cache holds (and masks some of them)",
+                where="encoder_conf.frozen",
+                expected="true",
+                got="false",
+                next_step="leave out --feature_cache",
+            )
+        layers = "all" if self._gives_all_layers else "last"
+        return {"encoder": "ssl", "layers": layers, **self.description.to_config()}
+
+    def release(self) -> None:
+        """Let go of the frozen weights, unless checkpoints hold them: states come from a feature cache."""
+        if self.held is not None:
+            self.held.release()
+
     def forward(self, speech: Tensor, speech_lengths: Tensor) -> EncoderStates:
-        """Encode (B, N) float32 samples with (B,) valid ones.
+        """Encode; arguments and errors as in :meth:`layer_states`."""
+        return self.from_layers(self.layer_states(speech, speech_lengths))
+
+    def layer_states(self, speech: Tensor, speech_lengths: Tensor) -> LayerStates:
+        """What the pretrained model gives, as far as it is used: all layers, or the last.
+
+        Args:
+            speech: (B, N), float32 samples.
+            speech_lengths: (B,), samples.
 
         Raises:
             LossInputError: If an utterance is too short.
         """
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self.is_frozen_now):
-            states = self._states(speech, speech_lengths)
+            if self.options.one_by_one:
+                states = one_by_one(self.source, speech, speech_lengths)
+            else:
+                states = self.source(speech, speech_lengths)
+        return states if self._gives_all_layers else replace(states, layers=states.layers[-1:])
+
+    def from_layers(self, states: LayerStates) -> EncoderStates:
+        """What is trained, on states of the layers."""
         mixed = states.layers[-1] if self.mix is None else self.mix(states.layers)
         mixed_emo = mixed if self.emotion_mix is None else self.emotion_mix(states.layers)
         if self.emotion_top is not None:
@@ -227,14 +270,9 @@ class SSLEncoder(nn.Module):
             h_emo=h_emo,
             lengths=states.lengths,
             h_local=h_local,
-            layers=torch.stack(list(states.layers), dim=1) if self.use.layers else None,
+            layers=states.stacked if self.use.layers else None,
             acoustic=AcousticStates(mixed, states.lengths, 1) if self.use.acoustic else None,
         )
-
-    def _states(self, speech: Tensor, lengths: Tensor) -> SSLStates:
-        if self.options.one_by_one:
-            return one_by_one(self.source, speech, lengths)
-        return self.source(speech, lengths)
 
 
 def _refuse(option: str, expected: str, got: object) -> None:

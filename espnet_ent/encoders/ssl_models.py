@@ -9,7 +9,6 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.encoders.ssl_checkpoint import SSLDescription
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.transducer.masks import padding_mask
@@ -26,26 +26,11 @@ _BLOCK = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 _ENCODER_NORM = re.compile(r"(?:^|\.)encoder\.layer_norm\.")
 
 
-@dataclass(frozen=True, eq=False)
-class SSLStates:
-    """What a pretrained model gives.
-
-    Attributes:
-        layers: L tensors (B, T, D): the input of the first block, then the output of each; of the last, what the model
-            calls its last hidden state.
-        lengths: (B,) int64, valid frames.
-        local: (B, N', F) features of short reach, N' a multiple of T.
-        local_lengths: (B,) int64.
-    """
-
-    layers: Sequence[Tensor]
-    lengths: Tensor
-    local: Tensor
-    local_lengths: Tensor
-
-
 class SSLModel(Protocol):
     """A pretrained model with its input side.
+
+    Its layers are the input of the first block, then the output of each; of the last, what the model calls its last
+    hidden state. There are whole numbers of local features for a frame.
 
     Attributes:
         num_layers: L, one more than there are blocks.
@@ -61,7 +46,7 @@ class SSLModel(Protocol):
     local_subsampling: int
     ends_in_norm: bool
 
-    def forward(self, speech: Tensor, lengths: Tensor) -> SSLStates:
+    def forward(self, speech: Tensor, lengths: Tensor) -> LayerStates:
         """States of speech (B, N) with valid samples (B,)."""
 
     def freeze_features(self) -> None:
@@ -152,7 +137,7 @@ class WaveformLayers(nn.Module):
         """Take the convolutions out of fine-tuning."""
         self.model.feature_extractor._freeze_parameters()
 
-    def forward(self, speech: Tensor, lengths: Tensor) -> SSLStates:
+    def forward(self, speech: Tensor, lengths: Tensor) -> LayerStates:
         """States of speech (B, N) with valid samples (B,).
 
         Raises:
@@ -178,7 +163,7 @@ class WaveformLayers(nn.Module):
             hook.remove()
         # The last block's output is given before the model's last normalisation, where it has one.
         layers = (*found.hidden_states[:-1], found.last_hidden_state)
-        return SSLStates(layers, frames, F.layer_norm(local[0].transpose(1, 2), (self.local_size,)), frames)
+        return LayerStates(layers, frames, F.layer_norm(local[0].transpose(1, 2), (self.local_size,)), frames)
 
 
 class WhisperLayers(nn.Module):
@@ -224,7 +209,7 @@ class WhisperLayers(nn.Module):
         for module in (self.encoder.conv1, self.encoder.conv2, self.encoder.embed_positions):
             module.requires_grad_(False)
 
-    def forward(self, speech: Tensor, lengths: Tensor) -> SSLStates:
+    def forward(self, speech: Tensor, lengths: Tensor) -> LayerStates:
         """States of speech (B, N) with valid samples (B,).
 
         Raises:
@@ -243,7 +228,7 @@ class WhisperLayers(nn.Module):
         kept = self.lengths(torch.tensor([len(piece) for piece in pieces])).tolist()
         owners = [b for b, _ in windows]
         layers = (*found.hidden_states[:-1], found.last_hidden_state)
-        return SSLStates(
+        return LayerStates(
             layers=[_joined(layer, kept, owners) for layer in layers],
             lengths=frames,
             local=_joined(mel.transpose(1, 2), [2 * number for number in kept], owners),
@@ -251,9 +236,9 @@ class WhisperLayers(nn.Module):
         )
 
 
-def one_by_one(model: SSLModel, speech: Tensor, lengths: Tensor) -> SSLStates:
+def one_by_one(model: SSLModel, speech: Tensor, lengths: Tensor) -> LayerStates:
     """As ``model(speech, lengths)``, but utterances of unlike length never share a batch: exact for every family."""
-    parts: dict[int, SSLStates] = {}
+    parts: dict[int, LayerStates] = {}
     rows: list[tuple[int, int]] = [(0, 0)] * len(lengths)
     for length in sorted(set(lengths.tolist())):
         members = (lengths == length).nonzero().squeeze(1)
@@ -264,7 +249,7 @@ def one_by_one(model: SSLModel, speech: Tensor, lengths: Tensor) -> SSLStates:
     def padded(of: Any) -> Tensor:
         return pad_sequence([of(parts[length])[row] for length, row in rows], batch_first=True)
 
-    return SSLStates(
+    return LayerStates(
         layers=[padded(lambda part, index=index: part.layers[index]) for index in range(model.num_layers)],
         lengths=torch.stack([parts[length].lengths[row] for length, row in rows]),
         local=padded(lambda part: part.local),

@@ -11,14 +11,14 @@ import torch
 from espnet2.asr.frontend.windowing import SlidingWindow
 from torch import Tensor, nn
 
-from espnet_ent.encoders.frozen_source import FrozenSource, source_digest
+from espnet_ent.encoders.frozen_source import DIGEST, FrozenSource, source_digest
 from espnet_ent.encoders.layer_mix import LayerMix, layer_numbers
+from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.plugin.asr_parts import (
     ASRModelParts,
-    LayerStates,
     grid_of,
     load_parts,
     make_parts,
@@ -159,25 +159,56 @@ class ASREncoder(nn.Module):
         augment = self.specaug if self.training else None
         return self.source(speech[:, : int(speech_lengths.max())], speech_lengths, augment)
 
+    @property
+    def states_depend_on(self) -> dict[str, Any]:
+        """What the states of the layers depend on besides the samples, for a feature cache.
+
+        Raises:
+            ConfigError: If they depend on training.
+        """
+        if not isinstance(self.source, FrozenSource):
+            raise ConfigError(
+                "fine-tuning changes the states that a feature cache holds",
+                where=f"{_KIND}.freeze",
+                expected="true",
+                got="false",
+                next_step="leave out --feature_cache",
+            )
+        if self.specaug is not None:
+            raise ConfigError(
+                "SpecAugment changes the states that a feature cache holds",
+                where=f"specaug, {_KIND}.specaug",
+                expected="none",
+                next_step="leave out one of SpecAugment and --feature_cache",
+            )
+        digest = bytes(self.source.get_buffer(DIGEST).tolist()).hex()
+        return {"encoder": NAME, "source_sha256": digest, **self.parts.chosen}
+
+    def release(self) -> None:
+        """Let go of the frozen weights: states come from a feature cache."""
+        self.source.release()
+
     def forward(self, speech: Tensor, speech_lengths: Tensor) -> EncoderStates:
         """Encode; arguments and errors as in :meth:`layer_states`."""
-        found = self.layer_states(speech, speech_lengths)
-        layers = found.states.unbind(dim=1)
-        h = layers[-1] if self.mix is None else self.mix(layers)
-        h_emo = h if self.emotion_mix is None else self.emotion_mix(layers)
+        return self.from_layers(self.layer_states(speech, speech_lengths))
+
+    def from_layers(self, states: LayerStates) -> EncoderStates:
+        """What is trained, on states of the layers."""
+        h = states.layers[-1] if self.mix is None else self.mix(states.layers)
+        h_emo = h if self.emotion_mix is None else self.emotion_mix(states.layers)
         h_local = None
         if self.emotion_branch is not None:
-            h_local = self.emotion_branch(found.feats, found.feats_lengths, h_emo, found.lengths)
+            h_local = self.emotion_branch(states.local, states.local_lengths, h_emo, states.lengths)
         acoustic = None
         if self.use.acoustic:
             rate = self.grid.samples_per_frame // self.parts.frontend.hop_length
-            acoustic = AcousticStates(found.feats, found.feats_lengths, rate)
+            acoustic = AcousticStates(states.local, states.local_lengths, rate)
         return EncoderStates(
             h=h,
             h_emo=h_emo,
-            lengths=found.lengths,
+            lengths=states.lengths,
             h_local=h_local,
-            layers=found.states if self.use.layers else None,
+            layers=states.stacked if self.use.layers else None,
             acoustic=acoustic,
         )
 

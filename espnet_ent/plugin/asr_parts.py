@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,6 +13,7 @@ from espnet2.asr.preencoder.linear import LinearProjection
 from espnet2.asr.preencoder.sinc import LightweightSincConvs
 from torch import Tensor, nn
 
+from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.plugin.asr_source import ASRSource
@@ -28,23 +28,6 @@ _SWITCHED_OFF: dict[str, Any] = {
     "layer_drop_rate": 0.0,  # a layer that is left out has no output
 }
 _RNN_SWITCHED_OFF = {"dropout": 0.0}  # ESPnet's projected RNN drops out in evaluation, too
-
-
-@dataclass(frozen=True, eq=False)
-class LayerStates:
-    """What a recogniser's encoder gives.
-
-    Attributes:
-        states: (B, L, T, D), the chosen layers in the order in which they were chosen.
-        lengths: (B,) int64, valid frames.
-        feats: (B, frames, bins), normalised features.
-        feats_lengths: (B,), valid feature frames.
-    """
-
-    states: Tensor
-    lengths: Tensor
-    feats: Tensor
-    feats_lengths: Tensor
 
 
 class ASRModelParts(nn.Module):
@@ -65,10 +48,15 @@ class ASRModelParts(nn.Module):
         self.preencoder, self.encoder = parts["preencoder"], parts["encoder"]
         self.layers, self._layer_norm = tuple(layers), layer_norm
 
+    @property
+    def chosen(self) -> dict[str, Any]:
+        """Which layers are given, and how."""
+        return {"layers": list(self.layers), "layer_norm": self._layer_norm}
+
     def forward(
         self, speech: Tensor, speech_lengths: Tensor, augment: Callable[[Tensor, Tensor], tuple] | None = None
     ) -> LayerStates:
-        """Encode.
+        """The chosen layers' states, in the order in which they were chosen, and normalised features.
 
         Args:
             speech: (B, N), float32 samples.
@@ -84,8 +72,7 @@ class ASRModelParts(nn.Module):
         x, x_lengths = (feats, lengths) if self.preencoder is None else self.preencoder(feats, lengths)
         with long_enough():
             layers, h_lengths = LayerOutputs(self.encoder, self._layer_norm)(x, x_lengths)
-        states = torch.stack([layers[number - 1] for number in self.layers], dim=1)
-        return LayerStates(states, h_lengths, feats, lengths)
+        return LayerStates([layers[number - 1] for number in self.layers], h_lengths, feats, lengths)
 
 
 def registry_of_sources(registry: Registry) -> Registry:

@@ -208,6 +208,17 @@ def _check_init(encoder: nn.Module) -> None:
         raise ConfigError("would overwrite the pretrained weights", where="option init", expected="none")
 
 
+def build_encoder(config: Mapping[str, Any]) -> FeatureEncoder | ASREncoder | SSLEncoder:
+    """Build the encoder that a configuration describes, with its pretrained weights, for a feature cache.
+
+    Raises:
+        ConfigError: As :func:`build_model`.
+    """
+    losses = _make_losses(dict(config.get("model_conf") or {}))
+    use = encoder_use(config, losses, _chosen(config, "transducer")[0] is not None, _make)
+    return _build_encoder(config, emotion_layer_mix=False, weights_follow=False, use=use)
+
+
 def _build_encoder(
     config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool, use: EncoderUse
 ) -> FeatureEncoder | ASREncoder | SSLEncoder:

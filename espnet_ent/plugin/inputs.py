@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from espnet_ent.data.audio import audio_info
+from espnet_ent.data.cached_set import CachedSet
 from espnet_ent.data.datadir import read_table
 from espnet_ent.errors import AudioError, ConfigError, DataError
 from espnet_ent.labels import EmotionInventory
 
 _MOST_NAMED = 5
 _STATISTICS = "rerun stage 10 (statistics)"
+_CACHE = "rerun stage 9 (--stage 9)"
 _DUMP = "rerun stages 3 and 4 (dump)"
 
 
@@ -36,6 +38,7 @@ def check_inputs(args: argparse.Namespace, required: Sequence[str], optional: Se
         entries = getattr(args, f"{phase}_data_path_and_name_and_type")
         names = [name for _, name, _ in entries]
         _check_names(phase, names, required, None if args.allow_variable_data_keys else optional)
+        _check_cached(entries)
         tables = {path: _read(path, _DUMP) for path, _, _ in entries}
         shapes = {path: _read(path, _STATISTICS) for path in getattr(args, f"{phase}_shape_file")}
         _check_same_utterances(tables, shapes)
@@ -45,6 +48,8 @@ def check_inputs(args: argparse.Namespace, required: Sequence[str], optional: Se
                     emotions.index(label.strip(), where=f"{path}: {utt_id}")
             if name == "speech":
                 _check_sample_rate(path, tables[path], args.fs)
+            if name == "states":
+                CachedSet(path).check_audio()
 
 
 def check_texts(args: argparse.Namespace) -> None:
@@ -96,6 +101,16 @@ def _check_same_utterances(tables: Mapping[str, Mapping], shapes: Mapping[str, M
 def _refuse(what: str, utt_ids: set[str], next_step: str) -> None:
     named = " ".join(sorted(utt_ids)[:_MOST_NAMED])
     raise DataError(what, got=f"{len(utt_ids)}: {named}", next_step=next_step)
+
+
+def _check_cached(entries: Sequence[tuple[str, str, str]]) -> None:
+    """Check that a feature cache holds just the utterances of the other data."""
+    cached = [path for path, name, _ in entries if name == "states"]
+    for path, name, _ in entries:
+        if cached and name == "text":
+            differing = _read(path, _DUMP).keys() ^ _read(cached[0], _CACHE).keys()
+            if differing:
+                _refuse(f"{cached[0]}: cached utterances differ from {path}", differing, _CACHE)
 
 
 def _check_sample_rate(path: str, sources: Mapping[str, str], sample_rate: int) -> None:

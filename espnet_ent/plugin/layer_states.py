@@ -69,7 +69,7 @@ class EncoderLayers:
             return states.layers, int(states.lengths[0])
         if self._parts is not None:
             found = self._parts(speech, lengths)
-            return found.states.unbind(dim=1), int(found.lengths[0])
+            return found.layers, int(found.lengths[0])
         feats, feats_lengths = encoder.features(speech, lengths)
         if encoder.normalize is not None:
             feats, feats_lengths = encoder.normalize(feats, feats_lengths)

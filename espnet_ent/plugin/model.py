@@ -15,6 +15,7 @@ from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
 from espnet_ent.emotion.utterance import UtteranceHead, UtteranceInputs
+from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.encoders.ssl import SSLEncoder
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.labels import EmotionInventory
@@ -98,28 +99,29 @@ class ESPnetENTModel(AbsESPnetModel):
 
     def forward(
         self,
-        speech: Tensor,
-        speech_lengths: Tensor,
         text: Tensor,
         text_lengths: Tensor,
+        speech: Tensor | None = None,
+        speech_lengths: Tensor | None = None,
         emotion: Tensor | None = None,
         emo_intervals: Tensor | None = None,
         emo_intervals_lengths: Tensor | None = None,
         utt_id: list[str] | None = None,
-        **_unused: Tensor,
+        **others: Tensor,
     ) -> tuple[Tensor, dict[str, Tensor | None], Tensor]:
         """The weighted sum of the losses.
 
         Args:
-            speech: (B, N), float32 samples.
-            speech_lengths: (B,), samples.
             text: (B, U), labels; -1 beyond ``text_lengths``.
             text_lengths: (B,), labels.
+            speech: (B, N), float32 samples; None: ``others`` are from a feature cache.
+            speech_lengths: (B,), samples.
             emotion: (B, 1), class indices; None only for a model without emotion branches.
             emo_intervals: (B, K, 3), rows ``(first sample, first token, emotion)``: supervises the emotion branches by
                 intervals in place of ``emotion``.
             emo_intervals_lengths: (B,), intervals.
             utt_id: Names for error messages.
+            others: States in place of speech, see :meth:`LayerStates.from_batch`; anything else has no effect.
 
         Returns:
             Loss (scalar), stats by name (detached scalars), weight (the batch size).
@@ -128,7 +130,8 @@ class ESPnetENTModel(AbsESPnetModel):
             LossInputError: On input that a loss does not allow, e.g. labels out of the vocabulary.
         """
         text = text[:, : int(text_lengths.max())]
-        enc = self.encoder(speech, speech_lengths)
+        cached = LayerStates.from_batch(others)
+        enc = self.encoder(speech, speech_lengths) if cached is None else self.encoder.from_layers(cached)
         # Before the embedding, which would fail without naming the utterance.
         check_sequences(enc.h.size(1), len(self.tokens), text, enc.lengths, text_lengths, utt_id)
         states = None if self.transducer is None else self.transducer.predict(text, text_lengths)

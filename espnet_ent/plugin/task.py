@@ -21,6 +21,8 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.plugin.asr_encoder import with_architecture
 from espnet_ent.plugin.base_task import PluginTask
 from espnet_ent.plugin.builder import DEFAULTS, REGISTRY, build_model
+from espnet_ent.plugin.feature_cache import NAME as STATES
+from espnet_ent.plugin.feature_cache import is_from_cache, train_from_cache
 from espnet_ent.plugin.inputs import check_inputs
 from espnet_ent.plugin.lattice_batches import lattice_batches
 from espnet_ent.plugin.loss_config import LossConfig
@@ -119,13 +121,13 @@ class ENTTask(PluginTask):
 
     @classmethod
     def required_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that must be given; ``emotion`` too, unless both emotion losses have a weight of 0."""
-        return ("speech",) if inference else ("speech", "text")
+        """Names of data that must be given; :meth:`check_data` knows what else a run needs."""
+        return ("speech",) if inference else ("text",)
 
     @classmethod
     def optional_data_names(cls, train: bool = True, inference: bool = False) -> tuple[str, ...]:
-        """Names of data that may be given; emotion intervals supervise the emotion lattice."""
-        return () if inference else ("emotion", "emo_segments", "emo_words")
+        """Names of data that may be given; intervals supervise the emotion lattice, states stand for speech."""
+        return () if inference else ("speech", STATES, "emotion", "emo_segments", "emo_words")
 
     @classmethod
     def build_model(cls, args: argparse.Namespace) -> ESPnetENTModel:
@@ -141,13 +143,16 @@ class ENTTask(PluginTask):
         if args.collect_stats:
             config = {**config, "normalize": None}
         model = build_model(config)
+        if is_from_cache(args):
+            train_from_cache(model.encoder, args)
         if isinstance(model.encoder, SSLEncoder):
             args.encoder_conf = {**args.encoder_conf, "stored": model.encoder.description.to_config()}
         return model
 
 
 def _required_data(args: argparse.Namespace) -> tuple[str, ...]:
-    """Names of the data that the losses need."""
+    """Names of the data that the encoder and the losses need."""
+    speech = STATES if is_from_cache(args) else "speech"
     weights = [args.model_conf.get(name, getattr(LossConfig, name)) for name in ("lattice_weight", "utterance_weight")]
     learns_emotion = any(str(weight) not in ("0", "0.0") for weight in weights)
-    return ("speech", "text", "emotion") if learns_emotion else ("speech", "text")
+    return (speech, "text", "emotion") if learns_emotion else (speech, "text")

@@ -19,7 +19,7 @@ def make_set(directory: Path, num_utterances: int, sample_rate: int = 16000) -> 
     """A dumped data directory: noise, texts of three letters, all emotions."""
     generator = np.random.default_rng(num_utterances)
     (directory / "audio").mkdir(parents=True)
-    rows = {"wav.scp": [], "text": [], "utt2emo": []}
+    rows = {"wav.scp": [], "text": [], "utt2emo": [], "utt2spk": []}
     for number in range(num_utterances):
         utt_id = f"u{number:02d}"
         path = directory / "audio" / f"{utt_id}.wav"
@@ -28,6 +28,7 @@ def make_set(directory: Path, num_utterances: int, sample_rate: int = 16000) -> 
         rows["wav.scp"].append(f"{utt_id} {path}")
         rows["text"].append(f"{utt_id} {_TEXTS[number % len(_TEXTS)]}")
         rows["utt2emo"].append(f"{utt_id} {FOUR_EMOTIONS.names[number % 4]}")
+        rows["utt2spk"].append(f"{utt_id} {utt_id}")
     for name, lines in rows.items():
         (directory / name).write_text("\n".join(lines) + "\n")
     return directory

@@ -45,9 +45,9 @@ def test_the_last_layer_is_what_the_recogniser_encodes(tmp_path, case):
     speech, lengths = 0.1 * torch.randn(2, 24000), torch.tensor([24000, 17000])
     expected, expected_lengths = encode(recogniser, speech, lengths)
     found = model.encoder.layer_states(speech, lengths)
-    assert found.states.shape == (2, ENCODERS[case][2], *expected.shape[1:])
+    assert found.stacked.shape == (2, ENCODERS[case][2], *expected.shape[1:])
     assert found.lengths.tolist() == expected_lengths.tolist()
-    torch.testing.assert_close(found.states[:, -1], expected, atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(found.stacked[:, -1], expected, atol=1e-6, rtol=1e-6)
     assert model.encoder.grid.samples_per_frame == 160 * ENCODERS[case][3]
     assert model.encoder.grid.sample_rate == 16000
     assert abs(int(found.lengths[0]) - 24000 / model.encoder.grid.samples_per_frame) <= 2
@@ -75,7 +75,7 @@ def test_what_stands_before_the_encoder_comes_along(tmp_path, changes):
     speech, lengths = 0.1 * torch.randn(2, 16000), torch.tensor([16000, 12000])
     expected, _ = encode(recogniser, speech, lengths)
     torch.testing.assert_close(
-        model.encoder.layer_states(speech, lengths).states[:, -1], expected, atol=1e-6, rtol=1e-6
+        model.encoder.layer_states(speech, lengths).stacked[:, -1], expected, atol=1e-6, rtol=1e-6
     )
 
 
@@ -97,10 +97,10 @@ def test_a_padded_batch_gives_what_single_utterances_give(tmp_path, case):
 def test_chosen_layers_come_in_their_order_and_are_mixed(root):
     model = build_model(config(root / "exp/asr")).eval()
     speech, lengths = 0.1 * torch.randn(1, 16000), torch.tensor([16000])
-    every = model.encoder.layer_states(speech, lengths).states
+    every = model.encoder.layer_states(speech, lengths).stacked
     torch.testing.assert_close(model.encoder(speech, lengths).h, every.mean(dim=1), atol=1e-6, rtol=0)
     chosen = build_model(config(root / "exp/asr", layers=[3, 1])).eval().encoder
-    torch.testing.assert_close(chosen.layer_states(speech, lengths).states, every[:, [2, 0]], atol=0, rtol=0)
+    torch.testing.assert_close(chosen.layer_states(speech, lengths).stacked, every[:, [2, 0]], atol=0, rtol=0)
     with torch.no_grad():
         chosen.mix.weights.copy_(torch.tensor([0.0, -100.0]))
     torch.testing.assert_close(chosen(speech, lengths).h, every[:, 2], atol=1e-6, rtol=0)
@@ -108,7 +108,7 @@ def test_chosen_layers_come_in_their_order_and_are_mixed(root):
     assert last.mix is None
     assert torch.equal(last(speech, lengths).h, every[:, 2])
     raw = build_model(config(root / "exp/asr", layer_norm=False)).eval().encoder
-    normed = raw.parts.encoder.after_norm(raw.layer_states(speech, lengths).states)
+    normed = raw.parts.encoder.after_norm(raw.layer_states(speech, lengths).stacked)
     torch.testing.assert_close(normed, every, atol=1e-6, rtol=0)
 
 
@@ -167,8 +167,8 @@ def test_specaugment_of_the_source_acts_in_training_alone(root):
     plain = build_model(config(root / "exp/asr")).train().encoder
     assert torch.equal(plain(speech, lengths).h, plain(speech, lengths).h)
     encoder = build_model(config(root / "exp/asr", specaug=True)).train().encoder
-    feats = encoder.layer_states(speech, lengths).feats
-    assert not torch.equal(feats, encoder.layer_states(speech, lengths).feats)
+    feats = encoder.layer_states(speech, lengths).local
+    assert not torch.equal(feats, encoder.layer_states(speech, lengths).local)
     encoder.eval()
     assert torch.equal(encoder(speech, lengths).h, plain(speech, lengths).h)
 

@@ -136,5 +136,5 @@ def test_an_experiment_of_this_command_is_a_source_in_its_turn(root, tmp_path):
     speech, lengths = torch.from_numpy(noise(1.0)).unsqueeze(0), torch.tensor([16000])
     expected = first.encoder(speech, lengths).h
     torch.testing.assert_close(
-        second.encoder.layer_states(speech, lengths).states[:, -1], expected, atol=1e-6, rtol=1e-6
+        second.encoder.layer_states(speech, lengths).stacked[:, -1], expected, atol=1e-6, rtol=1e-6
     )

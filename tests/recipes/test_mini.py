@@ -79,7 +79,7 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     assert {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")} == made
 
 
-def test_a_pretrained_encoder_goes_through_stages_9_to_13(workspace: Workspace, tmp_path: Path) -> None:
+def test_a_cached_pretrained_encoder_goes_through_stages_9_to_13(workspace: Workspace, tmp_path: Path) -> None:
     _prepare(workspace)
     model = save_tiny(tmp_path / "model", "wavlm-base")
     exp = workspace.recipe("mini") / "exp/ent_wavlm"
@@ -87,8 +87,10 @@ def test_a_pretrained_encoder_goes_through_stages_9_to_13(workspace: Workspace, 
     config = ("--ent_config", "conf/tuning/train_fent_wavlm_base.yaml")
     sizes = " ".join(f"--transducer_conf {name}_size=16" for name in ("embedding", "hidden", "prediction", "joint"))
     arguments = f"--max_epoch 1 --encoder_conf model={model} {sizes}"
-    ended = workspace.run("mini", *options, *config, "--ent_args", arguments)
+    ended = workspace.run("mini", *options, *config, "--ent_args", arguments, "--feature_cache", "true")
     assert ended.returncode == 0, ended.stderr
+    assert " take about " in ended.stdout
+    assert "states.scp,states,feature_cache" in (exp / "train.log").read_text()
     assert "Traceback" not in (exp / "train.log").read_text()
     assert not list(exp.parent.glob("stats_wavlm/*/feats_stats.npz"))
     assert (exp / "decode_greedy_valid.loss.ave/zed_test/score/results.json").is_file()

@@ -195,6 +195,38 @@ def test_vocabulary_predictor_is_trained_on_text_and_starts_the_model(workspace:
     assert _options(training)["--output_dir"] == ["exp/ent_train_fent_mini_raw_char_lm"]
 
 
+def test_stage_9_caches_states_that_stage_11_reads_in_place_of_audio(workspace: Workspace) -> None:
+    _make_training_input(workspace)
+    options = ("--feature_cache", "true", "--ent_config", "conf/tuning/train_ent_wavlm_base.yaml", "--folds", "1")
+    _touch(workspace, "data/fold1/emotion_list", "data/fold1/token_list/char/tokens.txt")
+    _touch(workspace, *(f"dump/fold1/raw/{name}/wav.scp" for name in ("train", "dev")))
+    (call,) = _stage(workspace, 9, *options, "--ent_args", "--max_epoch 2")
+    given = _options(call[call.index("espnet_ent.bin.ent_cache") :])
+    assert given["--data"] == ["dump/fold1/raw/train", "dump/fold1/raw/dev"]
+    assert given["--store"] == ["dump/feature_cache"]  # folds share it
+    (sets,) = given["--out"]
+    assert (given["--dtype"], given["--device"], given["--max_epoch"]) == (["float16"], ["cpu"], ["2"])
+    assert given["--config"] == ["conf/tuning/train_ent_wavlm_base.yaml"]
+    *_, statistics = _stage(workspace, 10, *options, "--ent_args", "--max_epoch 2")
+    assert _options(statistics)["--train_data_path_and_name_and_type"][0].endswith("/wav.scp,speech,sound")
+    _touch(workspace, "exp/fold1/ent_stats_raw_char/made_from.json")
+    refused = workspace.run("mini", "--stage", "11", *options, "--ent_args", "--max_epoch 2")
+    assert f"{sets}/train/states.scp is missing; next: rerun stage 9 (--stage 9)" in refused.stderr
+    _touch(workspace, *(f"{sets}/{name}/states.scp" for name in ("train", "dev")))
+    *_, training = _stage(workspace, 11, *options, "--ent_args", "--max_epoch 2")
+    for kind, name in (("train", "train"), ("valid", "dev")):
+        entries = _options(training)[f"--{kind}_data_path_and_name_and_type"]
+        assert entries[0] == f"{sets}/{name}/states.scp,states,feature_cache"
+        assert entries[1:] == [f"dump/fold1/raw/{name}/{entry}" for entry in ("text,text,text", "utt2emo,emotion,text")]
+    assert _options(training)["--output_dir"][0].endswith("_cached")
+
+
+def test_a_feature_cache_needs_to_know_the_encoder(workspace: Workspace) -> None:
+    ended = workspace.run("mini", "--stage", "9", "--feature_cache", "true", "--ent_config", "")
+    assert (ended.returncode, workspace.calls()) == (2, [])
+    assert "--feature_cache true needs --ent_config, with encoder: ssl or encoder: espnet_asr" in ended.stderr
+
+
 def test_stage_10_collects_statistics_through_the_job_runner(workspace: Workspace) -> None:
     _make_training_input(workspace)
     (call,) = _stage(workspace, 10, "--ent_args", "--max_epoch 2")

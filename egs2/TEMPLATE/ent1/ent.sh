@@ -23,6 +23,7 @@ help_message="Usage: $0 [--option value ...]
   --feats_type raw --feats_normalize global_mvn|utterance_mvn|none
   --ent_config FILE --ent_args \"\" --ent_tag NAME --ent_exp DIR --ent_stats_dir DIR
   --pretrained_model FILE --ignore_init_mismatch false
+  --feature_cache false --feature_cache_dir DIR --feature_cache_dtype float16|float32
   --inference_config FILE --inference_args \"\" --inference_tag NAME --inference_ent_model valid.loss.ave.pth
   --score_opts \"\" --local_score_opts \"\" --calibrate true   fit temperatures of confidence on the development set"
 
@@ -103,6 +104,9 @@ ent_speech_fold_length=
 ent_text_fold_length=
 pretrained_model=
 ignore_init_mismatch=false
+feature_cache=false    # true: stage 9 computes the states of a frozen pretrained encoder, and training reads them
+feature_cache_dir=     # default: dump/feature_cache, for all folds
+feature_cache_dtype=float16
 download_model=
 # Decoding and scoring
 inference_config=
@@ -145,7 +149,9 @@ esac
 . utils/functions.sh
 . utils/folds.sh
 . utils/language_model.sh
+. utils/feature_cache.sh
 check_runs
+: "${feature_cache_dir:=${dumpdir}/feature_cache}"
 place_run
 data_feats=${dumpdir}/raw
 trained_elsewhere=${ent_exp}
@@ -256,7 +262,11 @@ if runs 6 || runs 7 || runs 8; then
 fi
 
 if runs 9; then
-    log "stage 9: SSL feature cache skipped (the encoder computes its features in training)"
+    if [ "${feature_cache}" = true ]; then
+        cache_stage
+    else
+        log "stage 9: SSL feature cache skipped (--feature_cache false)"
+    fi
 fi
 
 if runs 10; then
@@ -269,7 +279,7 @@ fi
 
 if runs 11; then
     log "stage 11: training in ${ent_exp}, log in ${ent_exp}/train.log"
-    train_arguments
+    train_arguments "${feature_cache}"
     training_options
     trainer=(-m espnet_ent.bin.ent_train)
     if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then

@@ -25,10 +25,12 @@ name_outputs() {
         ent_tag+=${set_suffix}
         [ "${lattice_supervision}" = utterance ] || [ "${mixing}" = true ] || ent_tag+=_intervals
         [ "${lm_init_predictor}" = false ] || ent_tag+=_lm
+        [ "${feature_cache}" = false ] || ent_tag+=_cached
     fi
     : "${ent_exp:=${expdir}/ent_${ent_tag}}"
     : "${ent_stats_dir:=${statsdir}/ent_stats_${token_tag}${set_suffix}}"
     place_lm
+    place_cache
     if [ -z "${inference_tag}" ]; then
         inference_tag=$(basename "${inference_config:-inference_greedy}" .yaml)_$(basename "${inference_ent_model}" .pth)
         [ "${use_lm}" = false ] || inference_tag+=_lm_${lm_tag}
@@ -129,7 +131,8 @@ command_line() {
     printf '%s\n' "${line}"
 }
 
-# data_options SET KIND: the three data files of a set, as options of ent_train.
+# data_options SET KIND CACHED: the three data files of a set, as options of ent_train; states of the feature cache in
+# place of audio if CACHED is true.
 data_options() {
     local type=sound
     [[ ${audio_format} != *.ark ]] || type=kaldi_ark
@@ -139,12 +142,16 @@ data_options() {
         entries+=" utt2emo_segments,emo_segments,text"
         [ ! -e "${data_feats}/$1/utt2emo_words" ] || entries+=" utt2emo_words,emo_words,text"
     fi
+    if [ "$3" = true ]; then
+        printf '%s\n' "--${2}_data_path_and_name_and_type" "${cached_sets}/$1/states.scp,states,feature_cache"
+        entries=${entries#* }
+    fi
     for entry in ${entries}; do
         printf '%s\n' "--${2}_data_path_and_name_and_type" "${data_feats}/$1/${entry}"
     done
 }
 
-# train_arguments: fills the array train_args with what stages 10 and 11 share.
+# train_arguments [CACHED]: fills the array train_args with what stages 9 to 11 share; see data_options.
 train_arguments() {
     needs "${token_list}" 5
     needs "${emotion_list}" 5
@@ -156,7 +163,14 @@ train_arguments() {
         [ -f "${ent_config}" ] || fail "--ent_config ${ent_config}: no such file"
         train_args+=(--config "${ent_config}")
     fi
-    mapfile -t -O "${#train_args[@]}" train_args < <(data_options "${train_set}" train; data_options "${valid_set}" valid)
+    if [ "${1:-false}" = true ]; then
+        needs "${cached_sets}/${train_set}/states.scp" 9
+        needs "${cached_sets}/${valid_set}/states.scp" 9
+    fi
+    mapfile -t -O "${#train_args[@]}" train_args < <(
+        data_options "${train_set}" train "${1:-false}"
+        data_options "${valid_set}" valid "${1:-false}"
+    )
 }
 
 # training_options: adds to the array train_args what stage 11 alone needs.

@@ -108,9 +108,7 @@ def _pack_asr(conf: dict[str, Any], directory: Path, mode: str, digest: str | No
     target.mkdir()
     for name, packed in ((config_name, "config.yaml"), (checkpoint_name, packed_name)):
         files.copy(name, target / packed)
-    return PackedEncoder(
-        {**conf, "source": ENCODER_FOLDER, "checkpoint": packed_name}, {**described, "where": "pack"}
-    )
+    return PackedEncoder({**conf, "source": ENCODER_FOLDER, "checkpoint": packed_name}, {**described, "where": "pack"})
 
 
 def _is_packed(is_here: bool, mode: str, key: str, name: str) -> bool:

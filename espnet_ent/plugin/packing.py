@@ -27,7 +27,7 @@ import torch
 import yaml
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
-from espnet_ent import __version__
+import espnet_ent
 from espnet_ent.data.provenance import PROVENANCE, digest_files
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
@@ -93,7 +93,11 @@ def pack_experiment(experiment: str | Path, out: str | Path, options: PackOption
     if out.suffix != ".zip":
         raise ConfigError("not a name for a pack", where=out, expected="a name that ends in .zip")
     if not (experiment / options.checkpoint).is_file():
-        raise CheckpointError("checkpoint is missing", where=experiment / options.checkpoint, next_step="rerun stage 11")
+        raise CheckpointError(
+            "checkpoint is missing", where=experiment / options.checkpoint, next_step="rerun stage 11"
+        )
+    if (experiment / META).is_file():
+        raise ConfigError("is a packed model already", where=experiment)
     training = read_yaml(experiment / CONFIG)
     with tempfile.TemporaryDirectory(prefix="ent_pack_") as folder:
         directory = Path(folder)
@@ -214,7 +218,7 @@ def _meta(
         "files": files,
         "timestamp": (experiment / options.checkpoint).stat().st_mtime,
         "espnet": importlib.metadata.version("espnet"),
-        "espnet_ent": __version__,
+        "espnet_ent": espnet_ent.__version__,
         "python": sys.version,
         "torch": str(torch.__version__),
         "tag": experiment.name,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.archives import Archive, ArchiveLimits, check_name
@@ -172,3 +174,33 @@ def _check_encoder(directory: Path, names: list[str]) -> None:
             except (ValueError, RecursionError) as error:
                 raise CheckpointError("not JSON", where=path, got=error) from error
             check_code(content, path)
+
+
+def copy_pack(source: str | Path, directory: str | Path) -> str:
+    """Put a packed model's files into a directory of its own.
+
+    Args:
+        source: As for :func:`open_pack`.
+        directory: Where to write. Another model there is replaced with all that lies beside it, the same model is left
+            as it is, and anything else is not touched.
+
+    Returns:
+        File name of its checkpoint.
+
+    Raises:
+        ConfigError: If there is no such model, or the directory holds something else.
+        CheckpointError: If it is damaged or not to be trusted.
+    """
+    directory = Path(directory)
+    if directory.exists() and any(directory.iterdir()) and not (directory / MANIFEST).is_file():
+        raise ConfigError("holds something else than a packed model", where=directory, next_step="name a new directory")
+    with open_pack(source) as packed:
+        if not packed.meta:
+            raise ConfigError("not a packed model", where=source, next_step="pack it (stage 14), or use it where it is")
+        own, new = directory / MANIFEST, packed.directory / MANIFEST
+        if not own.is_file() or own.read_bytes() != new.read_bytes():
+            with atomic_directory(directory) as target:
+                for name in [MANIFEST, *verify_manifest(packed.directory)]:
+                    (target / name).parent.mkdir(parents=True, exist_ok=True)
+                    shutil.copyfile(packed.directory / name, target / name)
+        return packed.checkpoint.name

@@ -22,13 +22,16 @@ _METRICS = (
     ("F1", "f1", ("emotion", "macro_f1")),
     ("EDER", "eder", ("eder", "system", "utterance_mean", "eder")),
 )
+_WHAT_IT_IS = """\
+Joint speech recognition and emotion recognition: one transducer writes down what is said and tells which emotion the
+utterance and each moment of it carry. Trained with espnet_ent, a recipe plugin of ESPnet."""
 _LIMITS = """\
-Meant for research on speech with known speakers' consent: transcripts with an emotion for the utterance, for words and
-for moments of it.
+Meant for research on speech whose speakers have agreed: transcripts with an emotion for the utterance, its words and
+its moments.
 
 - **What it tells is not what a person feels.** It tells which acted or annotated label of its corpus a recording
-  resembles. Inferring emotions of people is sensitive; in some places and settings (work, schools, law enforcement) it is
-  restricted or forbidden by law, e.g. by the EU's AI Act. Do not use it to judge, rank, hire, monitor or diagnose people.
+  resembles. Inferring emotions of people is sensitive; in some places and settings (work, schools, law enforcement) it
+  is restricted or forbidden by law, e.g. by the EU's AI Act. Do not use it to judge, rank, hire, monitor or diagnose.
 - It knows {emotions} and nothing else; every recording gets one of them.
 - It learned from the speakers, language ({language}), microphones and acting of its corpora. Expect more errors
   elsewhere, and unequal ones for groups of speakers that the corpora lack. It was not tested for fairness.
@@ -71,9 +74,7 @@ def model_card(directory: str | Path, config: Mapping[str, Any], meta: Mapping[s
     )
     parts = [
         f"---\n{_front_matter(meta, corpora, scores, options)}\n---",
-        f"# {meta.get('tag', options.repo)}\n\nJoint speech recognition and emotion recognition: one transducer writes down "
-        "what is said and tells which emotion the utterance and each moment of it carry. Trained with espnet_ent, a recipe "
-        f"plugin of ESPnet.\n\n{_facts(config, meta)}",
+        f"# {meta.get('tag', options.repo)}\n\n{_WHAT_IT_IS}\n\n{_facts(config, meta)}",
         f"## How to use it\n\n```python\n{snippet(options.repo, config)}```",
         f"## Data\n\n{_data(corpora)}",
         f"## Labels\n\n{_labels(emotions)}",

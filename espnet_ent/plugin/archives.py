@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import bz2
 import gzip
-import io
 import lzma
 import stat
 import tarfile
@@ -23,12 +22,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
 from espnet_ent.errors import CheckpointError
+from espnet_ent.plugin.bounded_file import BoundedFile, TooMuchError
 
 _LONGEST_REASON = 200
 _LONGEST_NAME = 1024
 _LONGEST_PART = 255
-_LARGEST_READ = 1 << 22  # bytes; headers are read in one piece, contents in pieces of _CHUNK
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 _ENCRYPTED = 1  # flag bit of a zip member
 _DO_NOT_TRUST = "do not trust this model"
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
@@ -129,12 +128,12 @@ class Archive:
         """The file as the standard library sees it, through reads of bounded size."""
         with self.path.open("rb") as raw:
             if self._is_zip:
-                with zipfile.ZipFile(_BoundedFile(raw)) as opened:
+                with zipfile.ZipFile(BoundedFile(raw)) as opened:
                     yield opened
                 return
             stream = _decompressed(raw)
             bound = None if stream is raw else self._most_bytes
-            with tarfile.open(fileobj=_BoundedFile(stream, bound), mode="r:") as opened:
+            with tarfile.open(fileobj=BoundedFile(stream, bound), mode="r:") as opened:
                 yield opened
 
     @property
@@ -180,7 +179,7 @@ class Archive:
     def _explained(self, name: str | None = None) -> Iterator[None]:
         try:
             yield
-        except _TooMuchError as error:
+        except TooMuchError as error:
             raise CheckpointError(
                 "packed model is a decompression bomb", where=self.path, got=error, next_step=_DO_NOT_TRUST
             ) from error
@@ -267,55 +266,6 @@ def _check_folders(files: dict[str, int], where: Path) -> None:
 def _folded(name: str) -> str:
     """What some file systems make of a name."""
     return unicodedata.normalize("NFC", name).casefold()
-
-
-class _TooMuchError(Exception):
-    """More was to be read than is allowed."""
-
-
-class _BoundedFile(io.RawIOBase):
-    """A file that gives no more at once than a header may have, and nothing beyond an offset.
-
-    The standard library reads the headers of an archive in one piece, however long they say they are, and skips what it
-    does not need by decompressing it.
-    """
-
-    def __init__(self, file: Any, end: int | None = None) -> None:
-        self._file = file
-        self._end = end
-
-    def read(self, size: int = -1) -> bytes:
-        """As a file's; refuses reads that are too large."""
-        if size > _LARGEST_READ:
-            raise _TooMuchError(f"a header of {size} bytes")
-        self._check_place(self._file.tell())
-        data = self._file.read(_LARGEST_READ + 1 if size < 0 else size)
-        if len(data) > _LARGEST_READ:
-            raise _TooMuchError(f"a header of more than {_LARGEST_READ} bytes")
-        return data
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """As a file's; refuses what lies beyond the end."""
-        if whence == io.SEEK_SET:
-            self._check_place(offset)
-        return self._file.seek(offset, whence)
-
-    def _check_place(self, offset: int) -> None:
-        # Headers and the padding of members come on top of what they hold.
-        if self._end is not None and offset > 2 * self._end:
-            raise _TooMuchError(f"more than {self._end} bytes")
-
-    def tell(self) -> int:
-        """As a file's."""
-        return self._file.tell()
-
-    def seekable(self) -> bool:
-        """Always."""
-        return True
-
-    def readable(self) -> bool:
-        """Always."""
-        return True
 
 
 def _decompressed(file: IO[bytes]) -> Any:

@@ -17,7 +17,7 @@ settings.load_profile("suite")
 
 @pytest.fixture(scope="session")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> PackedExperiment:
-    """A tiny model, trained and packed once for all tests; they leave it as it is."""
+    """A tiny model, decoded and packed once for all tests; they leave it as it is."""
     from tests.plugin.packed import make_packed
 
     return make_packed(tmp_path_factory.mktemp("packed model"))

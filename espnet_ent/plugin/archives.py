@@ -69,8 +69,9 @@ class Archive:
         self.path = Path(path)
         self.limits = limits or ArchiveLimits()
         self._headers: dict[str, Any] = {}
-        self._is_zip = zipfile.is_zipfile(self.path)
-        if not self._is_zip and not _is_tar(self.path):
+        is_tar = _is_tar(self.path)  # first: one whose last member is a zip file looks like a zip file from its end
+        self._is_zip = not is_tar and zipfile.is_zipfile(self.path)
+        if not self._is_zip and not is_tar:
             raise CheckpointError(
                 "not a packed model, or a damaged one",
                 where=self.path,

@@ -29,7 +29,7 @@ def write_manifest(directory: Path) -> None:
     """Write the manifest of all files below a directory."""
     names = [path.relative_to(directory).as_posix() for path in sorted(directory.rglob("*")) if path.is_file()]
     listed = [check_kind(name, directory) for name in names if name not in (MANIFEST, CARD)]
-    digests = {name: _digest(directory, name, listed) for name in listed}
+    digests = {name: digest_of_file(directory, name, listed) for name in listed}
     text = json.dumps({"version": _VERSION, "files": digests}, indent=1, sort_keys=True) + "\n"
     (directory / MANIFEST).write_text(text, encoding="utf-8")
 
@@ -48,7 +48,7 @@ def verify_manifest(directory: Path) -> list[str]:
         check_kind(check_name(name, directory / MANIFEST), directory)
         if not (directory / name).is_file():
             raise CheckpointError("file of the packed model is missing", where=directory / name)
-        found = _digest(directory, name, digests)
+        found = digest_of_file(directory, name, digests)
         if found != expected:
             raise CheckpointError(
                 "not the file that was packed",
@@ -94,14 +94,16 @@ def _restored(value: Any, places: set[str]) -> Any:
         return {key: _restored(entry, places) for key, entry in value.items()}
     if isinstance(value, list):
         return [_restored(entry, places) for entry in value]
-    if isinstance(value, str) and "/" in value:
-        for place in places:
-            if value.endswith(f"/{place}"):
-                return place
+    if isinstance(value, str) and "/" in value and value not in places:
+        return max((place for place in places if value.endswith(f"/{place}")), key=len, default=value)
     return value
 
 
-def _digest(directory: Path, name: str, names: Iterable[str]) -> str:
+def digest_of_file(directory: Path, name: str, names: Iterable[str]) -> str:
+    """What a file of a packed model is known by: the SHA-256 of its bytes, or of what a YAML file says.
+
+    Arguments and errors as :func:`read_packed_yaml`.
+    """
     path = directory / name
     if path.suffix == ".yaml":
         content = read_packed_yaml(directory, name, names)

@@ -77,5 +77,8 @@ def _explained(what: str, name: str, next_step: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the client and the libraries below it raise whatever they like
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:_LONGEST_REASON]
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        reason = " ".join(f"{type(first).__name__}: {first}".split())[:_LONGEST_REASON]
         raise ConfigError(what, where=name, got=reason, next_step=next_step) from error

@@ -1,7 +1,7 @@
 """A stand-in of the hub on this machine: the endpoints that an upload and a download of a model go through.
 
-``repos/create`` · ``validate-yaml`` · ``preupload`` · LFS ``objects/batch``, upload, ``verify`` · ``commit`` · model info ·
-``tree`` · ``resolve``. Whoever writes needs the token.
+``repos/create`` · ``validate-yaml`` · ``preupload`` · LFS ``objects/batch``, upload, ``verify`` · ``commit`` · model
+info · ``tree`` · ``resolve``. Whoever writes needs the token.
 """
 
 from __future__ import annotations
@@ -122,7 +122,9 @@ class _Handler(BaseHTTPRequestHandler):
             ]
             return self._answer(200, {"files": files})
         if re.fullmatch(r"/[^/]+/[^/]+\.git/info/lfs/objects/batch", path):
-            return self._answer(200, {"transfer": "basic", "objects": [self._action(o) for o in json.loads(body)["objects"]]})
+            return self._answer(
+                200, {"transfer": "basic", "objects": [self._action(o) for o in json.loads(body)["objects"]]}
+            )
         if path == "/lfs/verify":
             return self._answer(200 if json.loads(body)["oid"] in self.hub.objects else 404)
         if match := re.fullmatch(r"/api/models/([^/]+/[^/]+)/commit/main", path):

@@ -50,7 +50,9 @@ def test_without_a_token_it_tells_what_would_be_uploaded(
     assert told[0] == f"{tmp_path}/README.md: the model card"
     assert told[1].startswith("dry run (no token: hf auth login): 14 files, ")
     assert {"README.md", "config.yaml", "valid.loss.ave.pth"} <= {line.split()[-1] for line in told}
-    assert told[-1].startswith(f"row for table.csv of espnet_model_zoo: mini,ent,{REPO},https://huggingface.co/,16000,en,")
+    assert told[-1].startswith(
+        f"row for table.csv of espnet_model_zoo: mini,ent,{REPO},https://huggingface.co/,16000,en,"
+    )
     assert hub.requests == []
     assert (tmp_path / "README.md").read_text().startswith("---\n")
 
@@ -92,11 +94,9 @@ def test_what_is_uploaded_is_downloaded_by_id_and_by_the_zoo_s_client(
     assert hub.requests == []
 
 
-def test_what_the_hub_refuses_is_one_line(
-    packed: PackedExperiment, hub: Hub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_the_hub_refuses_is_one_line(packed: PackedExperiment, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_TOKEN", "wrong")
-    with pytest.raises(ConfigError, match="user/ent_tiny: the hub refuses the upload; got .*401.*next: hf auth") as raised:
+    with pytest.raises(ConfigError, match=r"user/ent_tiny: the hub refuses the upload; got .*401.*next: hf") as raised:
         publish(packed.pack, PublishOptions(REPO), print)
     assert "\n" not in str(raised.value)
     assert "wrong" not in str(raised.value)

@@ -273,5 +273,6 @@ def test_a_zoo_that_can_not_be_reached_is_one_line(zoo):
 
 
 def test_without_the_zoos_client_a_tag_is_one_line(monkeypatch):
-    monkeypatch.setitem(sys.modules, "espnet_model_zoo", None)
+    for module in ("espnet_model_zoo", "espnet_model_zoo.downloader"):
+        monkeypatch.setitem(sys.modules, module, None)
     refused("user/asr", "espnet_model_zoo is not installed to look it up as a tag; got 'user/asr'; next: ", ConfigError)

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from huggingface_hub import constants
 
 from espnet_ent.bin import ent_pack
 from espnet_ent.data.provenance import digest_files
 from espnet_ent.errors import CheckpointError, ConfigError
-from espnet_ent.inference import EmotionTranscriber
+from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.metrics.calibration import Calibration
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoint_files import write_checkpoint
@@ -24,6 +25,7 @@ from espnet_ent.plugin.language_model import build_language_model
 from espnet_ent.plugin.packing import PackOptions, pack_experiment
 from espnet_ent.plugin.packs import open_pack
 from tests.encoders.tiny_ssl import save_tiny
+from tests.hub_cache import put_into_cache
 from tests.plugin.asr_models import make_recogniser, pack_recogniser
 from tests.plugin.packed import CHECKPOINT, PackedExperiment, make_experiment
 from tests.plugin.tiny import TOKENS, tiny_config
@@ -144,7 +146,7 @@ def test_sets_that_were_decoded_otherwise_are_refused(packed: PackedExperiment, 
         (other / "made_from.json").write_text(json.dumps({**record, **changes}))
         return PackOptions(decoded=(str(packed.decoded), str(other)))
 
-    with pytest.raises(ConfigError, match="decoded with another checkpoint or language model; .*next: rerun stage 12"):
+    with pytest.raises(ConfigError, match=r"decoded with another checkpoint or language model; .*next: rerun stage 12"):
         pack_experiment(packed.experiment, tmp_path / "a.zip", options(checkpoint="0"))
     with pytest.raises(ConfigError, match="decoded with another checkpoint or language model"):
         pack_experiment(packed.experiment, tmp_path / "a.zip", options(lm="0"))
@@ -179,8 +181,6 @@ def test_a_language_model_comes_along_and_is_used(tmp_path: Path) -> None:
     with open_pack(tmp_path / "a.zip") as found:
         assert found.lm == (str(found.directory / "packed_lm"), CHECKPOINT)
         assert "output_dir" not in yaml.safe_load((found.directory / "packed_lm/config.yaml").read_text())
-    from espnet_ent.inference import InferenceConfig
-
     assert EmotionTranscriber.from_pretrained(tmp_path / "a.zip").lm is None  # greedy search has no use for it
     beam = EmotionTranscriber.from_pretrained(tmp_path / "a.zip", config=InferenceConfig(beam_size=2))
     assert beam.lm is not None
@@ -211,7 +211,9 @@ def _same(experiment: Path, pack: Path) -> bool:
 def test_a_frozen_encoder_in_a_directory_comes_along(tmp_path: Path) -> None:
     model = save_tiny(tmp_path / "model", "wavlm-base")
     experiment = _ssl_experiment(tmp_path, str(model))
-    with pytest.raises(ConfigError, match="the encoder lies here alone, .* next: --pack_encoder true, or train with a"):
+    with pytest.raises(
+        ConfigError, match=r"the encoder lies here alone, .* next: --pack_encoder true, or train with a"
+    ):
         pack_experiment(experiment, tmp_path / "a.zip", PackOptions(pack_encoder="false"))
     with pytest.raises(ConfigError, match=r"unknown choice; expected auto \| true \| false; got yes"):
         pack_experiment(experiment, tmp_path / "a.zip", PackOptions(pack_encoder="yes"))
@@ -220,7 +222,9 @@ def test_a_frozen_encoder_in_a_directory_comes_along(tmp_path: Path) -> None:
     shutil.rmtree(model)
     assert np.array_equal(EmotionTranscriber.from_pretrained(tmp_path / "a.zip")(_speech()).posteriors, expected)
     inside = [name for name in _names(tmp_path / "a.zip") if name.startswith("packed_encoder/")]
-    assert inside == [f"packed_encoder/{name}" for name in ("config.json", "model.safetensors", "preprocessor_config.json")]
+    assert inside == [
+        f"packed_encoder/{name}" for name in ("config.json", "model.safetensors", "preprocessor_config.json")
+    ]
     told = _yaml(tmp_path / "a.zip", "meta.yaml")["encoder"]
     assert (told["name"], told["where"], len(told["sha256"])) == ("model", "pack", 64)
 
@@ -237,10 +241,6 @@ def test_a_fine_tuned_encoder_is_in_the_checkpoint(tmp_path: Path) -> None:
 
 def test_an_encoder_of_the_hub_is_named_with_its_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A commit of the hub's cache; the newest there may be another by the time that the pack is loaded."""
-    from huggingface_hub import constants
-
-    from tests.hub_cache import put_into_cache
-
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     revision = put_into_cache(tmp_path / "cache", "user/wavlm", save_tiny(tmp_path / "model", "wavlm-base"))

@@ -114,7 +114,7 @@ def test_an_unpacked_directory_of_the_hub_without_a_description_is_not_taken_for
 def test_what_is_not_there_is_one_line(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ConfigError, match="no such model; expected an experiment|configuration is missing"):
+    with pytest.raises(ConfigError, match=r"no such model; expected an experiment|configuration is missing"):
         EmotionTranscriber.from_pretrained(source)
 
 
@@ -197,7 +197,9 @@ def _meta(section: str, key: str, value: object) -> Callable[[Path, Path], None]
     return change
 
 
-_BOMB = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True))
+_BOMB = "a: &a [x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join([f'*{a}'] * 9)}]\n" for a, b in zip("abcdef", "bcdefg", strict=True)
+)
 _SSL = {"encoder": "ssl", "emotion_branch": None}
 _OUTSIDE = "the encoder names a file outside of the pack"
 HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {

@@ -34,7 +34,7 @@ def check_pack(pack: str | Path, data: str | Path, decoded: str | Path, nj: int 
         Names of the files that are the same.
 
     Raises:
-        ConfigError: If there is no decoding, or the pack can't be loaded.
+        ConfigError: If there is no decoding, it was made with other options, or the pack can't be loaded.
         CheckpointError: If a file differs.
     """
     decoded = Path(decoded)
@@ -77,7 +77,14 @@ def _decode(source: str, root: Path, options: list[str]) -> None:
 
 def _compare(found: Path, expected: Path, pack: str | Path) -> list[str]:
     names = {path.relative_to(found).as_posix() for path in found.rglob("*") if path.is_file()} - {PROVENANCE}
-    wanted = json.loads((expected / PROVENANCE).read_text(encoding="utf-8")).get("holds") or []
+    done, asked = (json.loads((root / PROVENANCE).read_text(encoding="utf-8")) for root in (found, expected))
+    if done.get("config") != asked.get("config"):
+        raise ConfigError(
+            "the pack decodes with other options than stage 12 did",
+            where=expected,
+            next_step="decode with those of the pack (--inference_config with its inference.yaml)",
+        )
+    wanted = asked.get("holds") or []
     differing = sorted(names.symmetric_difference(wanted))
     differing += [
         name

@@ -70,6 +70,17 @@ def test_what_differs_is_named(packed: PackedExperiment, decoding: list[str], tm
         pack_check.check_pack(packed.pack, packed.data, decoded)
 
 
+def test_other_options_of_decoding_are_no_fault_of_the_pack(
+    packed: PackedExperiment, decoding: list[str], tmp_path: Path
+) -> None:
+    shutil.copytree(packed.decoded, tmp_path / "decoded")
+    record = json.loads((packed.decoded / "made_from.json").read_text())
+    record["config"]["beam_size"] = 1
+    (tmp_path / "decoded" / "made_from.json").write_text(json.dumps(record))
+    with pytest.raises(ConfigError, match="the pack decodes with other options than stage 12 did; next: decode with"):
+        pack_check.check_pack(packed.pack, packed.data, tmp_path / "decoded")
+
+
 def test_what_is_not_there_is_one_line(packed: PackedExperiment, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no decoding to compare with; next: rerun stage 12"):
         pack_check.check_pack(packed.pack, packed.data, tmp_path)
@@ -85,6 +96,6 @@ def test_a_pack_that_does_not_decode_is_told_in_its_own_words(
         return subprocess.CompletedProcess(command, 2, "", "a warning\nent_decode: error: a.zip: damaged\n")
 
     monkeypatch.setattr(pack_check.subprocess, "run", run)
-    with pytest.raises(ConfigError, match="the pack does not decode; got ent_decode: error: a.zip: damaged"):
+    with pytest.raises(ConfigError, match=r"the pack does not decode; got ent_decode: error: a\.zip: damaged"):
         pack_check.check_pack("user/name", packed.data, packed.decoded)
     assert seen["command"][seen["command"].index("--exp") + 1] == "user/name"  # a hub id is no path

@@ -19,6 +19,7 @@ from espnet_ent.plugin.archives import check_name
 MANIFEST = "manifest.json"
 CARD = "README.md"
 """The model card: people edit it on the hub, so that it is not in the manifest."""
+_FOR_PEOPLE = ("RESULTS.md", "results/", "images/")
 _VERSION = 1
 _LARGEST_TEXT = 1 << 24
 _NUM_TOLD = 16  # hexadecimal digits of a digest in a message
@@ -34,8 +35,13 @@ def write_manifest(directory: Path) -> None:
     (directory / MANIFEST).write_text(text, encoding="utf-8")
 
 
-def verify_manifest(directory: Path) -> list[str]:
+def verify_manifest(directory: Path, for_people: bool = True) -> list[str]:
     """Hold the files of a packed model against its manifest.
+
+    Args:
+        directory: The unpacked model.
+        for_people: Also those that loading does not read: results. Where an unpacked model is scored again, they are
+            written again.
 
     Returns:
         Their names.
@@ -46,6 +52,8 @@ def verify_manifest(directory: Path) -> list[str]:
     digests = _read_manifest(directory)
     for name, expected in digests.items():
         check_kind(check_name(name, directory / MANIFEST), directory)
+        if name.startswith(_FOR_PEOPLE) and not for_people:
+            continue
         if not (directory / name).is_file():
             raise CheckpointError("file of the packed model is missing", where=directory / name)
         found = digest_of_file(directory, name, digests)

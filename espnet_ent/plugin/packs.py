@@ -111,7 +111,7 @@ def unpack(archive: str | Path, directory: str | Path, limits: ArchiveLimits | N
 
 
 def _of_pack(directory: Path, checkpoint: str | None) -> PackedModel:
-    names = verify_manifest(directory)
+    names = verify_manifest(directory, for_people=False)
     if META not in names:
         raise CheckpointError("not a packed model of this package", where=directory, expected=f"{META} in {MANIFEST}")
     meta = read_packed_yaml(directory, META, names)
@@ -200,7 +200,8 @@ def copy_pack(source: str | Path, directory: str | Path) -> str:
         own, new = directory / MANIFEST, packed.directory / MANIFEST
         if not own.is_file() or own.read_bytes() != new.read_bytes():
             with atomic_directory(directory) as target:
-                for name in [MANIFEST, *verify_manifest(packed.directory)]:
+                names = verify_manifest(packed.directory, for_people=False)
+                for name in [MANIFEST, *filter(lambda name: (packed.directory / name).is_file(), names)]:
                     (target / name).parent.mkdir(parents=True, exist_ok=True)
                     shutil.copyfile(packed.directory / name, target / name)
         return packed.checkpoint.name

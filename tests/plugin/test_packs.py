@@ -154,6 +154,20 @@ def test_a_file_beside_the_manifest_is_refused_in_an_archive_and_not_read_in_a_d
         assert found.directory == directory
 
 
+def test_an_unpacked_model_may_be_scored_again(packed: PackedExperiment, tmp_path: Path) -> None:
+    directory = packed.unpacked(tmp_path / "unpacked")
+    (directory / "RESULTS.md").write_text("of another set")
+    shutil.rmtree(directory / "images")
+    with open_pack(directory) as found:
+        assert found.directory == directory
+    assert copy_pack(directory, tmp_path / "copy") == DEFAULT_CHECKPOINT
+    changed = rewrite(
+        packed.pack, tmp_path / "a.zip", lambda name, data: (name, data[:-1] if name == "RESULTS.md" else data)
+    )
+    with pytest.raises(CheckpointError, match=r"RESULTS\.md: not the file that was packed"):
+        open_pack(changed).__enter__()
+
+
 class _Evil:
     """What a pickle runs when it is loaded."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -15,6 +15,8 @@ from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
 from espnet_ent.report.confidence import UNITS, before_and_after
 from espnet_ent.report.figures import count, interval_percent, percent, seconds
+
+T = TypeVar("T")
 
 
 def summarise(results: Mapping[str, Any]) -> str:
@@ -108,11 +110,22 @@ def decoding_progress(
         transcripts: (utterance, transcript) as they come.
         number: How many there will be.
     """
+    return progress_with_rtf(transcripts, number, lambda pair: pair[1].duration)
+
+
+def progress_with_rtf(items: Iterable[T], number: int, duration: Callable[[T], float]) -> Iterator[T]:
+    """Pass items on as :func:`decoding_progress` does.
+
+    Args:
+        items: What is done, as it comes.
+        number: How many there will be.
+        duration: How much audio an item is, in seconds.
+    """
     begin, audio_seconds = time.monotonic(), 0.0
     with tqdm(total=number, desc="decoding", unit="utt", disable=not sys.stderr.isatty()) as bar:
-        for utt_id, transcript in transcripts:
-            audio_seconds += transcript.duration
-            yield utt_id, transcript
+        for item in items:
+            audio_seconds += duration(item)
+            yield item
             if audio_seconds:
                 bar.set_postfix_str(f"RTF {(time.monotonic() - begin) / audio_seconds:.3f}", refresh=False)
             bar.update()

@@ -45,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
-    from espnet_ent.report.terminal import decoding_progress
+    from espnet_ent.report.progress import decoding_progress
 
     config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
     given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(InferenceConfig)}

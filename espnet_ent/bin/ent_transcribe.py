@@ -22,9 +22,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="what to transcribe; after -- if it begins with -")
     parser.add_argument("--model", required=True, help="output directory of training")
     parser.add_argument("--format", default="txt", help=f"separated by commas (default: txt): {_FORMATS}")
-    parser.add_argument(
-        "--out", help="directory for <name>.<format>, or - for standard output (default: . or, for -, -)"
-    )
+    parser.add_argument("--out", help="directory for the files (default: .), or - for standard output")
     parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --model")
     parser.add_argument("--inference_config", help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
@@ -37,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command."""
     args = get_parser().parse_args(argv)
     from espnet_ent.inference import EmotionTranscriber, InferenceConfig
-    from espnet_ent.report.terminal import progress_with_rtf
+    from espnet_ent.report.progress import transcription_progress
     from espnet_ent.transcription import Standard, TranscriptionOptions, transcribe_inputs
 
     def load() -> EmotionTranscriber:
@@ -46,13 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     config = InferenceConfig.read(args.inference_config) if args.inference_config else InferenceConfig()
     options = TranscriptionOptions(args.format, args.out, args.batch_size, args.nj)
     standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
-    report = transcribe_inputs(
-        args.audio,
-        load,
-        options,
-        standard,
-        lambda items, number: progress_with_rtf(items, number, lambda r: r.duration),
-    )
+    report = transcribe_inputs(args.audio, load, options, standard, transcription_progress)
     print(report, file=sys.stderr)
     for error in report.errors:
         print(f"ent-transcribe: error: {error}", file=sys.stderr)

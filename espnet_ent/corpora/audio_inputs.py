@@ -15,8 +15,9 @@ from espnet_ent.data.recordings import recording_names
 from espnet_ent.errors import DataError, EntError
 
 STANDARD_INPUT = "-"
-AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .flac .ogg .oga .opus .mp3 .aiff .aif .aifc .au .snd .caf .w64 .rf64 .sph .nist .voc".split()
+AUDIO_SUFFIXES = (
+    *(".wav", ".wave", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".aifc", ".au", ".snd", ".caf"),
+    *(".w64", ".rf64", ".sph", ".nist", ".voc"),
 )
 """What a folder is searched for; a file that is named is read whatever it is called."""
 _MANIFESTS = frozenset((".tsv", ".csv", ".jsonl", ".ndjson"))

@@ -82,10 +82,13 @@ class EmotionTranscript:
         Args:
             frames: False leaves ``frame_posteriors`` out.
         """
+        posteriors = None
+        if self.posteriors is not None:
+            posteriors = dict(zip(self._names(), _rounded(self.posteriors), strict=True))
         found: dict[str, Any] = {
             "text": self.text,
             "emotion": self.emotion,
-            "posteriors": None if self.posteriors is None else dict(zip(self._names(), _rounded(self.posteriors))),
+            "posteriors": posteriors,
             "duration": round(self.duration, _DECIMALS),
             "words": [_rounded_values(asdict(word)) for word in self.words],
             "timeline": None if self.timeline is None else _diarization(self.timeline),

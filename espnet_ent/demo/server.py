@@ -24,9 +24,9 @@ from urllib.parse import urlsplit
 from espnet_ent.demo.service import DemoLimits
 from espnet_ent.errors import ConfigError, EntError
 
-AUDIO_TYPES = frozenset(
-    "audio/wav audio/x-wav audio/wave audio/vnd.wave audio/flac audio/x-flac audio/ogg application/ogg audio/mpeg "
-    "audio/mp3 audio/aiff audio/x-aiff audio/basic".split()
+AUDIO_TYPES = (
+    *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/flac", "audio/x-flac", "audio/ogg"),
+    *("application/ogg", "audio/mpeg", "audio/mp3", "audio/aiff", "audio/x-aiff", "audio/basic"),
 )
 """Content types of uploads; what is in them must be audio, too."""
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")

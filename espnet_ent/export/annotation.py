@@ -18,9 +18,8 @@ SHORTEST_FILE = 0.001
 def tiers(item: Transcribed) -> list[Tier]:
     """Tiers ``words``, ``emotions`` and ``utterance`` (its emotion); none of what the model does not tell."""
     transcript = item.transcript
-    found: list[Tier] = [
-        ("words", [(w.start, w.end, w.word) for w in words_apart(transcript.words, transcript.duration)])
-    ]
+    words = words_apart(transcript.words, transcript.duration)
+    found: list[Tier] = [("words", [(word.start, word.end, word.word) for word in words])]
     if transcript.timeline is not None:
         spans = emotion_spans(transcript)
         found.append(("emotions", [(s.start, s.end, s.emotion) for s in spans if s.emotion is not None]))

@@ -84,7 +84,7 @@ def words_apart(words: Sequence[Word], duration: float) -> list[Word]:
     A transducer may emit several words in one frame: they share its time in equal parts. Where a word lasts beyond the
     start of the next, it ends there. No word is left out, unless the recording has no length.
     """
-    if duration <= 0:
+    if duration <= 0 or not words:
         return []
     groups: list[list[Word]] = []
     for _, group in groupby(words, key=lambda word: word.start):
@@ -94,7 +94,7 @@ def words_apart(words: Sequence[Word], duration: float) -> list[Word]:
         else:
             groups.append(found)
     starts = [min(group[0].start, duration) for group in groups]
-    if starts and starts[0] >= duration:
+    if starts[0] >= duration:
         starts[0] = 0.0
     apart = []
     for group, start, following in zip(groups, starts, [*starts[1:], duration], strict=True):

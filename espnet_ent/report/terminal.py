@@ -1,22 +1,15 @@
-"""What is shown while the stages run: progress of decoding, and the scores of one set in a few lines."""
+"""The scores of one set in a few lines, as stages show them."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from tqdm import tqdm
-
-from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.metrics.confidence import NOT_ASKED
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
 from espnet_ent.report.confidence import UNITS, before_and_after
 from espnet_ent.report.figures import count, interval_percent, percent, seconds
-
-T = TypeVar("T")
 
 
 def summarise(results: Mapping[str, Any]) -> str:
@@ -99,36 +92,6 @@ def _emotion_lines(results: Mapping[str, Any]) -> Iterator[str]:
             f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}"
         )
     yield "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"])
-
-
-def decoding_progress(
-    transcripts: Iterable[tuple[str, EmotionTranscript]], number: int
-) -> Iterator[tuple[str, EmotionTranscript]]:
-    """Pass finished utterances on with a progress bar that tells the real-time factor; no bar outside a terminal.
-
-    Args:
-        transcripts: (utterance, transcript) as they come.
-        number: How many there will be.
-    """
-    return progress_with_rtf(transcripts, number, lambda pair: pair[1].duration)
-
-
-def progress_with_rtf(items: Iterable[T], number: int, duration: Callable[[T], float]) -> Iterator[T]:
-    """Pass items on as :func:`decoding_progress` does.
-
-    Args:
-        items: What is done, as it comes.
-        number: How many there will be.
-        duration: How much audio an item is, in seconds.
-    """
-    begin, audio_seconds = time.monotonic(), 0.0
-    with tqdm(total=number, desc="decoding", unit="utt", disable=not sys.stderr.isatty()) as bar:
-        for item in items:
-            audio_seconds += duration(item)
-            yield item
-            if audio_seconds:
-                bar.set_postfix_str(f"RTF {(time.monotonic() - begin) / audio_seconds:.3f}", refresh=False)
-            bar.update()
 
 
 def _word_lines(words: Mapping[str, Any] | None) -> Iterator[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,12 +56,12 @@ def test_cues_hold_all_words_within_their_limits(case: tuple[list[Word], float])
     for cue in cues:
         one_word = " " not in cue.text
         assert one_word or (cue.end - cue.start <= limits.seconds and len(cue.text) <= limits.characters)
-    assert all(first.end <= second.start for first, second in zip(cues, cues[1:], strict=False))
+    assert all(first.end <= second.start for first, second in pairwise(cues))
 
 
 @given(st.lists(st.floats(0, 100), max_size=10).map(sorted))
 def test_milliseconds_are_in_order_and_last_at_least_one(edges: list[float]) -> None:
-    found = whole_milliseconds(zip(edges, edges[1:], strict=False))
+    found = whole_milliseconds(pairwise(edges))
     position = 0
     for (start, end), exact in zip(found, edges, strict=False):
         assert position <= start < end

@@ -9,12 +9,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from espnet_ent.data.audio_input import Audio, recording_of
 from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words, word_ends
@@ -149,19 +151,41 @@ class EmotionTranscriber:
         """Time grid of the encoder's frames."""
         return self.model.encoder.grid
 
-    def __call__(self, audio: str | Path | np.ndarray) -> EmotionTranscript:
-        """Transcribe one recording.
+    @overload
+    def __call__(self, audio: Audio, sample_rate: int | None = None, batch_size: int = 8) -> EmotionTranscript: ...
+
+    @overload
+    def __call__(
+        self, audio: list[Audio], sample_rate: int | None = None, batch_size: int = 8
+    ) -> list[EmotionTranscript]: ...
+
+    def __call__(
+        self, audio: Audio | list[Audio], sample_rate: int | None = None, batch_size: int = 8
+    ) -> EmotionTranscript | list[EmotionTranscript]:
+        """Transcribe a recording, or several of a list.
 
         Args:
-            audio: A path, resampled where needed (with a warning where its rate is below the model's) and read window
-                by window, or float32 samples (N,) at the model's rate.
+            audio: A path, the content of a file or an open binary file, in any format that libsndfile reads; samples
+                (N,) or (N, channels), floating-point or whole numbers of full scale; or a pair (samples, rate). Where
+                needed they are averaged over channels and resampled, with a warning where their rate is below the
+                model's. A path is read window by window.
+            sample_rate: Rate of samples that come without one; None: the model's.
+            batch_size: Recordings of a list that are searched together.
+
+        Returns:
+            A transcript, or a list of them for a list.
 
         Raises:
-            AudioError: If the file can't be read.
+            AudioError: If audio can't be read.
         """
-        if isinstance(audio, (str, Path)):
-            return self.transcribe_recordings([Recording.of_file(audio, self.grid.sample_rate, resample=True)])[0]
-        return self.transcribe(audio)
+        if not isinstance(audio, list):
+            return self.transcribe_recordings([recording_of(audio, self.grid.sample_rate, sample_rate)])[0]
+        found = []
+        for first in range(0, len(audio), batch_size):
+            batch = audio[first : first + batch_size]
+            recordings = [recording_of(one, self.grid.sample_rate, sample_rate) for one in batch]
+            found += self.transcribe_recordings(recordings)
+        return found
 
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
         """Transcribe samples (N,) in [-1, 1] at the model's rate; none at all give an empty transcript.
@@ -344,6 +368,8 @@ class EmotionTranscriber:
             duration=duration,
             nbest=self._alternatives(parts),
             remark=_remark(recording, loudest, self.grid.sample_rate),
+            emotions=self.emotions.names,
+            grid=self.grid,
         )
 
     def _alternatives(self, parts: Sequence[_Part]) -> tuple[Alternative, ...]:

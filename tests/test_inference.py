@@ -134,7 +134,7 @@ def test_telephone_speech_is_transcribed_with_a_warning(transcriber, tmp_path, c
 )
 def test_samples_of_another_kind_are_refused(transcriber, samples):
     with pytest.raises(AudioError):
-        transcriber(samples)
+        transcriber.transcribe(samples)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

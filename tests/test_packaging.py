@@ -22,6 +22,7 @@ import espnet_ent
 
 ROOT = Path(__file__).parents[1]
 _MODULE_OF = {"pyyaml": "yaml", "scikit-learn": "sklearn", "espeakng-loader": "espeakng_loader", "espnet": "espnet2"}
+_MODULE_OF |= {"pympi-ling": "pympi"}
 # ESPnet depends on it and imports it first; our part in it is to keep it quiet.
 _BROUGHT_BY_ESPNET = {"nltk"}
 

@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
     from espnet_ent.plugin.packs import open_pack
-    from espnet_ent.report.terminal import decoding_progress
+    from espnet_ent.report.progress import decoding_progress
 
     with open_pack(args.exp, args.inference_ent_model) as packed:
         file = args.config or packed.inference

@@ -7,6 +7,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import soundfile
@@ -35,18 +36,18 @@ class AudioInfo:
     channels: int
 
 
-def audio_info(source: str | Path) -> AudioInfo:
-    """Length and format of an audio file or ark entry, without decoding it.
+def audio_info(source: str | Path | bytes) -> AudioInfo:
+    """Length and format of an audio file (its path or its content) or ark entry, without decoding it.
 
     Raises:
         AudioError: As :func:`read_audio`, except for the rate.
     """
-    with _open(str(source)) as file:
+    with _open(source) as file:
         return AudioInfo(file.frames, file.samplerate, file.channels)
 
 
 def read_audio(
-    source: str | Path,
+    source: str | Path | bytes,
     sample_rate: int,
     *,
     resample: bool = False,
@@ -56,7 +57,7 @@ def read_audio(
     """Read audio as mono float32.
 
     Args:
-        source: A file that libsndfile reads, or an entry ``file.ark:offset`` of a wav or flac ark.
+        source: A file that libsndfile reads, the content of one, or an entry ``file.ark:offset`` of a wav or flac ark.
         sample_rate: Wanted samples a second.
         resample: Convert another rate instead of refusing it.
         start: Where to start, in seconds; None: at the beginning.
@@ -69,27 +70,28 @@ def read_audio(
         AudioError: If the source is a command, is missing, empty, truncated, not audio, holds a value that is
             not finite, or has another rate.
     """
-    with _open(str(source)) as file:
+    where = _name(source)
+    with _open(source) as file:
         rate = file.samplerate
         if rate != sample_rate and not resample:
-            raise AudioError("wrong sample rate", where=source, expected=f"{sample_rate} Hz", got=f"{rate} Hz")
+            raise AudioError("wrong sample rate", where=where, expected=f"{sample_rate} Hz", got=f"{rate} Hz")
         first = 0 if start is None else seconds_to_samples(start, rate)
         last = file.frames if end is None else min(file.frames, seconds_to_samples(end, rate))
         if first >= last:
             duration = samples_to_seconds(file.frames, rate)
             raise AudioError(
-                "segment outside the audio", where=source, expected=f"0 to {duration:g} s", got=(start, end)
+                "segment outside the audio", where=where, expected=f"0 to {duration:g} s", got=(start, end)
             )
         try:
             file.seek(first)
             samples = file.read(last - first, dtype="float32", always_2d=True)
         except (soundfile.LibsndfileError, RuntimeError) as error:
-            raise AudioError("audio can't be decoded", where=source, got=error) from None
+            raise AudioError("audio can't be decoded", where=where, got=error) from None
     if len(samples) < last - first:
-        raise AudioError("audio is truncated", where=source, expected=f"{last - first} samples", got=len(samples))
+        raise AudioError("audio is truncated", where=where, expected=f"{last - first} samples", got=len(samples))
     mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
     if not np.all(np.isfinite(mono)):
-        raise AudioError("audio holds values that are not finite", where=source)
+        raise AudioError("audio holds values that are not finite", where=where)
     if rate != sample_rate:
         import soxr
 
@@ -110,7 +112,31 @@ def write_pcm16(path: str | Path, samples: np.ndarray, sample_rate: int, audio_f
     soundfile.write(path, to_pcm16(samples), sample_rate, format=audio_format, subtype="PCM_16")
 
 
-def _open(source: str) -> soundfile.SoundFile:
+def _name(source: str | Path | bytes) -> str:
+    """What an error calls it."""
+    return "audio in memory" if isinstance(source, bytes) else str(source)
+
+
+def _open(source: str | Path | bytes) -> soundfile.SoundFile:
+    where = _name(source)
+    try:
+        opened = _open_content(source, where) if isinstance(source, bytes) else _open_path(where)
+    except soundfile.LibsndfileError as error:
+        raise AudioError("not an audio file", where=where, got=error.error_string) from None
+    if opened.frames == 0:
+        opened.close()
+        raise EmptyAudioError("audio is empty", where=where)
+    return opened
+
+
+def _open_content(content: bytes, where: str) -> soundfile.SoundFile:
+    file = io.BytesIO(content)
+    _check_wav(file, where)
+    file.seek(0)
+    return soundfile.SoundFile(file)
+
+
+def _open_path(source: str) -> soundfile.SoundFile:
     if source.rstrip().endswith("|"):
         raise AudioError(
             "a command in place of a file", where=source, next_step="run it once and name the file it makes"
@@ -122,20 +148,14 @@ def _open(source: str) -> soundfile.SoundFile:
     try:
         with path.open("rb") as file:
             if entry:
-                data = _ark_bytes(file, int(entry["offset"]), source)
-                opened = soundfile.SoundFile(io.BytesIO(data))
-            else:
-                _check_wav(file, source)
-                opened = soundfile.SoundFile(str(path))
-    except soundfile.LibsndfileError as error:
-        raise AudioError("not an audio file", where=source, got=error.error_string) from None
-    if opened.frames == 0:
-        opened.close()
-        raise EmptyAudioError("audio is empty", where=source)
-    return opened
+                return soundfile.SoundFile(io.BytesIO(_ark_bytes(file, int(entry["offset"]), source)))
+            _check_wav(file, source)
+    except OSError as error:
+        raise AudioError("audio file can't be read", where=source, got=error.strerror) from None
+    return soundfile.SoundFile(str(path))
 
 
-def _check_wav(file: io.BufferedReader, source: str) -> None:
+def _check_wav(file: BinaryIO, source: str) -> None:
     """Refuse a wav file that is shorter than its header says: libsndfile reads it without an error."""
     header = file.read(12)
     if len(header) == 0:
@@ -158,7 +178,7 @@ def _check_wav(file: io.BufferedReader, source: str) -> None:
     raise AudioError("wav file is truncated", where=source, expected="a data chunk", got=f"{size} bytes")
 
 
-def _ark_bytes(file: io.BufferedReader, offset: int, source: str) -> bytes:
+def _ark_bytes(file: BinaryIO, offset: int, source: str) -> bytes:
     """The audio file in an ark entry: kaldiio writes ``AUDIO``, its size and the file; Kaldi a bare wav file."""
     file.seek(offset)
     magic = file.read(4)
@@ -172,7 +192,7 @@ def _ark_bytes(file: io.BufferedReader, offset: int, source: str) -> bytes:
     raise AudioError("not an entry of an audio ark", where=source)
 
 
-def _read_exactly(file: io.BufferedReader, size: int, source: str) -> bytes:
+def _read_exactly(file: BinaryIO, size: int, source: str) -> bytes:
     data = file.read(size)
     if len(data) != size:
         raise AudioError("audio ark is truncated", where=source, expected=f"{size} bytes", got=len(data))

@@ -182,17 +182,33 @@ def _source(path: Path, utt_id: str, segments: dict[str, str] | None) -> tuple[s
     """Recording, start and end of an utterance."""
     if segments is None:
         return utt_id, None, None
-    fields = _entry(path / "segments", segments, utt_id).split()
+    return _segment(path / "segments", utt_id, _entry(path / "segments", segments, utt_id))
+
+
+def _segment(path: Path, utt_id: str, text: str) -> tuple[str, float, float]:
+    fields = text.split()
     try:
         recording, start, end = fields[0], float(fields[1]), float(fields[2])
+        is_right = 0 <= start < end < float("inf")
     except (IndexError, ValueError):
+        is_right = False
+    if not is_right:
         raise DataError(
             "malformed line of utterance " + utt_id,
-            where=path / "segments",
+            where=path,
             expected="<utt> <recording> <start s> <end s>",
             got=" ".join(fields),
-        ) from None
+        )
     return recording, start, end
+
+
+def read_segments(path: str | Path) -> dict[str, tuple[str, float, float]]:
+    """``segments`` by utterance: recording, start and end in seconds.
+
+    Raises:
+        DataError: On a malformed line.
+    """
+    return {utt_id: _segment(Path(path), utt_id, text) for utt_id, text in read_table(path).items()}
 
 
 def write_data_dir(path: str | Path, utterances: Iterable[Utterance]) -> None:
@@ -237,7 +253,7 @@ def write_tables(directory: Path, utterances: Iterable[Utterance]) -> None:
         _write(directory / "emo_words", spans)
     if _all_have(directory, utterances, "word_times"):
         words = [(u.utt_id, word) for u in utterances for word in u.word_times or ()]
-        lines = [f"{utt_id} {_seconds(w.start)} {_seconds(w.end)} {w.word}" for utt_id, w in words]
+        lines = [f"{utt_id} {seconds_text(w.start)} {seconds_text(w.end)} {w.word}" for utt_id, w in words]
         _write(directory / "word_times", lines)
 
 
@@ -248,7 +264,7 @@ def _audio_lines(directory: Path, utterances: Sequence[Utterance]) -> list[str]:
     names = recording_names(u.audio for u in utterances)
     _write(
         directory / "segments",
-        [f"{u.utt_id} {names[u.audio]} {_seconds(u.start)} {_seconds(u.end)}" for u in utterances],
+        [f"{u.utt_id} {names[u.audio]} {seconds_text(u.start)} {seconds_text(u.end)}" for u in utterances],
     )
     recordings = {name: audio for audio, name in names.items()}
     return [f"{recording} {recordings[recording]}" for recording in sorted(recordings, key=str.encode)]
@@ -280,11 +296,15 @@ def write_one_line_forms(directory: Path, utterances: Sequence[Utterance]) -> No
 
 
 def _segment_text(segment: EmotionSegment) -> str:
-    return f"{_seconds(segment.start)} {_seconds(segment.end)} {segment.label}"
+    return f"{seconds_text(segment.start)} {seconds_text(segment.end)} {segment.label}"
 
 
-def _seconds(value: float) -> str:
-    """Four decimals, or up to six where these are needed to tell the sample."""
+def seconds_text(value: float) -> str:
+    """Four decimals, or up to six where these are needed to tell the sample.
+
+    >>> seconds_text(0.25), seconds_text(1 / 3)
+    ('0.2500', '0.333333')
+    """
     text = f"{value:.6f}"
     return text[:-2] + text[-2:].rstrip("0")
 

@@ -34,30 +34,28 @@ class Recording:
     @classmethod
     def of_file(
         cls,
-        source: str | Path,
+        source: str | Path | bytes,
         sample_rate: int,
         *,
         resample: bool = False,
         start: float | None = None,
         end: float | None = None,
     ) -> Recording:
-        """A file or ark entry, or a segment of it, read when it is needed; arguments as :func:`read_audio`.
+        """A file, its content, or an ark entry, or a segment of it, read when it is needed.
+
+        Arguments are those of :func:`read_audio`.
 
         A file without a sample is an empty recording. Audio of a lower rate than the wanted one gives a warning.
 
         Raises:
             AudioError: If the file can't be read.
         """
-        source = str(source)
         try:
             info = audio_info(source)
         except EmptyAudioError:
             return cls.of_samples(np.zeros(0, np.float32))
-        if resample and info.sample_rate < sample_rate:
-            logging.warning(
-                f"{source}: {info.sample_rate} Hz is below the model's {sample_rate} Hz; nothing above "
-                f"{info.sample_rate // 2} Hz is in it, and the model has learned from speech where something is"
-            )
+        if resample:
+            warn_of_low_rate(source, info.sample_rate, sample_rate)
         offset = 0.0 if start is None else start
         length = samples_to_seconds(info.num_samples, info.sample_rate)
         last = length if end is None else min(end, length)
@@ -70,3 +68,21 @@ class Recording:
             return read_audio(source, sample_rate, resample=resample, start=seconds[0], end=seconds[1])
 
         return cls(num_samples, read)
+
+    def loaded(self) -> Recording:
+        """The same with its samples in memory.
+
+        Raises:
+            AudioError: If they can't be read.
+        """
+        return self.of_samples(self.read(0, self.num_samples))
+
+
+def warn_of_low_rate(source: object, rate: int, wanted: int) -> None:
+    """Warn where audio lacks what the model has learned from; ``source`` tells which audio."""
+    if rate < wanted:
+        name = "audio in memory" if isinstance(source, bytes) else source
+        logging.warning(
+            f"{name}: {rate} Hz is below the model's {wanted} Hz; nothing above {rate // 2} Hz is in it, and the model "
+            "has learned from speech where something is"
+        )

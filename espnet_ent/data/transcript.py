@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
+from espnet_ent.frames import FrameGrid
 from espnet_ent.timeline import EmotionTimeline
 
 
@@ -52,6 +55,8 @@ class EmotionTranscript:
         duration: Length of the recording in seconds.
         nbest: The best texts, best first, where more than one was asked for.
         remark: Why nothing was searched (``empty``, ``silent``), or ``short`` where silence was added; None otherwise.
+        emotions: Names of the emotions, in the order of all probabilities.
+        grid: Time grid of the frames.
     """
 
     text: str
@@ -63,3 +68,70 @@ class EmotionTranscript:
     duration: float
     nbest: tuple[Alternative, ...] = ()
     remark: str | None = None
+    emotions: tuple[str, ...] = ()
+    grid: FrameGrid | None = None
+
+    def to_dict(self, *, frames: bool = True) -> dict[str, Any]:
+        """The transcript in numbers, texts, lists and dictionaries, as JSON has them.
+
+        ``timeline`` is what speech emotion diarization calls a result: a list of ``{"start", "end", "emotion"}`` that
+        covers the whole recording, the neutral time included. ``posteriors`` are by emotion, ``frame_posteriors``
+        ``{"emotions", "seconds_per_frame", "values"}``. Times are rounded to microseconds, probabilities to six
+        decimals; a score that is not finite is None.
+
+        Args:
+            frames: False leaves ``frame_posteriors`` out.
+        """
+        posteriors = None
+        if self.posteriors is not None:
+            posteriors = dict(zip(self._names(), _rounded(self.posteriors), strict=True))
+        found: dict[str, Any] = {
+            "text": self.text,
+            "emotion": self.emotion,
+            "posteriors": posteriors,
+            "duration": round(self.duration, _DECIMALS),
+            "words": [_rounded_values(asdict(word)) for word in self.words],
+            "timeline": None if self.timeline is None else _diarization(self.timeline),
+            "remark": self.remark,
+        }
+        if self.nbest:
+            found["nbest"] = [_rounded_values(asdict(alternative)) for alternative in self.nbest]
+        if frames:
+            found["frame_posteriors"] = None if self.frame_posteriors is None else self._frames()
+        return found
+
+    def _frames(self) -> dict[str, Any]:
+        seconds = None if self.grid is None else self.grid.seconds_per_frame
+        values = _rounded(self.frame_posteriors)
+        return {"emotions": self._names(), "seconds_per_frame": seconds, "values": values}
+
+    def _names(self) -> list[str]:
+        """Names of the columns of probabilities: numbers where nobody has told the names."""
+        if self.emotions:
+            return list(self.emotions)
+        known = self.posteriors if self.posteriors is not None else self.frame_posteriors
+        return [] if known is None else [str(number) for number in range(known.shape[-1])]
+
+
+_DECIMALS = 6
+
+
+def _diarization(timeline: EmotionTimeline) -> list[dict[str, Any]]:
+    return [
+        {"start": round(segment.start, _DECIMALS), "end": round(segment.end, _DECIMALS), "emotion": segment.label}
+        for segment in timeline.filled()
+    ]
+
+
+def _rounded(values: np.ndarray) -> list[Any]:
+    """Nested lists of decimal numbers: float32 would show its own rounding."""
+    return values.astype(np.float64).round(_DECIMALS).tolist()
+
+
+def _rounded_values(entries: dict[str, Any]) -> dict[str, Any]:
+    """Floats rounded; None in place of those that are not finite, which JSON does not have."""
+    found = dict(entries)
+    for key, value in entries.items():
+        if isinstance(value, float):
+            found[key] = round(value, _DECIMALS) if math.isfinite(value) else None
+    return found

@@ -1,15 +1,10 @@
-"""What is shown while the stages run: progress of decoding, and the scores of one set in a few lines."""
+"""The scores of one set in a few lines, as stages show them."""
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tqdm import tqdm
-
-from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.metrics.confidence import NOT_ASKED
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
@@ -97,25 +92,6 @@ def _emotion_lines(results: Mapping[str, Any]) -> Iterator[str]:
             f"WA {percent(majority['wa'])}   F1 {percent(majority['macro_f1'])}"
         )
     yield "  recall " + "  ".join(f"{label} {percent(emotion['recall'][label])}" for label in emotion["labels"])
-
-
-def decoding_progress(
-    transcripts: Iterable[tuple[str, EmotionTranscript]], number: int
-) -> Iterator[tuple[str, EmotionTranscript]]:
-    """Pass finished utterances on with a progress bar that tells the real-time factor; no bar outside a terminal.
-
-    Args:
-        transcripts: (utterance, transcript) as they come.
-        number: How many there will be.
-    """
-    begin, audio_seconds = time.monotonic(), 0.0
-    with tqdm(total=number, desc="decoding", unit="utt", disable=not sys.stderr.isatty()) as bar:
-        for utt_id, transcript in transcripts:
-            audio_seconds += transcript.duration
-            yield utt_id, transcript
-            if audio_seconds:
-                bar.set_postfix_str(f"RTF {(time.monotonic() - begin) / audio_seconds:.3f}", refresh=False)
-            bar.update()
 
 
 def _word_lines(words: Mapping[str, Any] | None) -> Iterator[str]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import median_filter
 
 from espnet_ent.errors import ConfigError
 
@@ -46,6 +45,8 @@ class Smoothing:
     def labels(self, posteriors: np.ndarray) -> np.ndarray:
         """Emotion of each frame, int64 (T,), given probabilities (T, E); of equal ones the first."""
         if self.kind == "median":
+            from scipy.ndimage import median_filter  # 0.4 s that a start need not wait for
+
             posteriors = median_filter(posteriors, size=(self.frames, 1), mode="nearest")
         elif self.kind == "viterbi":
             return _viterbi(posteriors, self.self_loop)

@@ -1,0 +1,60 @@
+"""Transcribe recordings: text, words with times, emotions; into files of any of several formats.
+
+AUDIO is an audio file of any rate and number of channels (wav, flac, ogg, mp3 and whatever else libsndfile reads), a
+folder of them, a quoted pattern, a Kaldi-style data directory or wav.scp, a manifest (.tsv, .csv, .jsonl), or - for
+standard input. A file that can't be read is reported at the end, and the status is 2; the others are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from espnet_ent.bin.command import Parser, run
+
+_FORMATS = "txt, json, rttm, ctm, textgrid, audacity, elan, srt, vtt: a file a recording; jsonl, csv: one for all"
+
+
+def get_parser() -> argparse.ArgumentParser:
+    """Options of this command."""
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("audio", nargs="+", metavar="AUDIO", help="what to transcribe; after -- if it begins with -")
+    parser.add_argument("--model", required=True, help="output directory of training")
+    parser.add_argument("--format", default="txt", help=f"separated by commas (default: txt): {_FORMATS}")
+    parser.add_argument("--out", help="directory for the files (default: .), or - for standard output")
+    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --model")
+    parser.add_argument("--inference_config", help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    parser.add_argument("--batch_size", type=int, default=8, help="recordings that are searched together")
+    parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command."""
+    args = get_parser().parse_args(argv)
+    from espnet_ent.inference import EmotionTranscriber, InferenceConfig
+    from espnet_ent.report.progress import transcription_progress
+    from espnet_ent.transcription import Standard, TranscriptionOptions, transcribe_inputs
+
+    def load() -> EmotionTranscriber:
+        return EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device)
+
+    config = InferenceConfig.read(args.inference_config) if args.inference_config else InferenceConfig()
+    options = TranscriptionOptions(args.format, args.out, args.batch_size, args.nj)
+    standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
+    report = transcribe_inputs(args.audio, load, options, standard, transcription_progress)
+    print(report, file=sys.stderr)
+    for error in report.errors:
+        print(f"ent-transcribe: error: {error}", file=sys.stderr)
+    return 2 if report.errors else 0
+
+
+def cli() -> None:
+    """Entry point of the command ``ent-transcribe``."""
+    run(main)
+
+
+if __name__ == "__main__":
+    cli()

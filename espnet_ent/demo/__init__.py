@@ -1,0 +1,1 @@
+"""A local page that transcribes what one records or drops."""

@@ -138,7 +138,9 @@ def test_seeds_without_folds_share_everything_but_the_training(workspace: Worksp
 
 def test_the_report_comes_once_after_all(workspace: Workspace) -> None:
     for fold in ("fold1", "fold2"):
-        _touch(workspace, *(f"exp/{fold}/ent_tiny/decode_greedy_valid.loss.ave/{n}/text" for n in ("test", "dev")))
+        _touch(
+            workspace, *(f"exp/{fold}/ent_tiny/decode_greedy_valid.loss.ave/{n}/utt2duration" for n in ("test", "dev"))
+        )
         _touch(workspace, f"dump/{fold}/raw/train/utt2emo")
     ended = workspace.run("mini", "--folds", "1 2", "--stage", "13", "--test_sets", "test", "--ent_tag", "tiny")
     assert (ended.returncode, ended.stderr) == (0, "")
@@ -163,7 +165,7 @@ def test_the_paper_keeps_and_decodes_every_epoch_in_places_of_its_own(workspace:
     _touch(workspace, *(f"exp/paper/fold1/ent_tiny/{n}" for n in ("1epoch.pth", "2epoch.pth", "made_from.json")))
     _touch(workspace, "exp/paper/fold1/ent_tiny/config.yaml", "dump/paper/fold1/raw/train/utt2emo")
     for epoch in (1, 2):
-        _touch(workspace, f"exp/paper/fold1/ent_tiny/decode_greedy_epochs/{epoch}epoch/test/text")
+        _touch(workspace, f"exp/paper/fold1/ent_tiny/decode_greedy_epochs/{epoch}epoch/test/utt2duration")
     (exp / "latest.pth").symlink_to("2epoch.pth")
     options = ("--protocol", "paper", "--folds", "1", "--test_sets", "test", "--ent_tag", "tiny")
     ended = workspace.run("mini", *options, "--stage", "11")

@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.recipes.stage_calls import DECODED, EXP, options_of, run_stage, touch
 from tests.recipes.workspace import Workspace, make_workspace
-
-_EXP = "exp/ent_train_ent_mini_raw_char"
-_DECODED = f"{_EXP}/decode_greedy_valid.loss.ave"
 
 
 @pytest.fixture
@@ -17,84 +15,58 @@ def workspace(tmp_path: Path) -> Workspace:
     return make_workspace(tmp_path)
 
 
-def _touch(workspace: Workspace, *files: str) -> None:
-    for file in files:
-        path = workspace.recipe("mini") / file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-
-
-def _stage(workspace: Workspace, stage: int, *options: str) -> list[list[str]]:
-    ended = workspace.run("mini", "--stage", str(stage), "--stop_stage", str(stage), *options)
-    assert (ended.returncode, ended.stderr) == (0, "")
-    return workspace.calls()
-
-
-def _options(call: list[str]) -> dict[str, list[str]]:
-    """Options of a call and their values, repeated ones added up."""
-    found: dict[str, list[str]] = {}
-    name = ""
-    for word in call:
-        if word.startswith("--"):
-            name = word
-            found.setdefault(name, [])
-        elif name:
-            found[name].append(word)
-    return found
-
-
 def _make_training_input(workspace: Workspace) -> None:
-    _touch(workspace, "data/emotion_list", "data/token_list/char/tokens.txt")
-    _touch(workspace, *(f"dump/raw/{name}/wav.scp" for name in ("train", "dev")))
+    touch(workspace, "data/emotion_list", "data/token_list/char/tokens.txt")
+    touch(workspace, *(f"dump/raw/{name}/wav.scp" for name in ("train", "dev")))
 
 
 def test_stage_1_prepares_and_validates_all_sets(workspace: Workspace) -> None:
-    *preparing, validating = _stage(workspace, 1, "--local_data_opts", "--seed 7 --fold 2")
+    *preparing, validating = run_stage(workspace, 1, "--local_data_opts", "--seed 7 --fold 2")
     assert [call[:2] for call in preparing] == [
         ["-m", "espnet_ent.bin.ent_make_mini"],
         *[["-m", "espnet_ent.bin.ent_prepare"]] * 3,
         ["-m", "espnet_ent.bin.ent_mini_sentences"],
     ]
-    assert _options(preparing[0])["--seed"] == _options(preparing[-1])["--seed"] == ["7"]
-    assert _options(preparing[1])["--fold"] == ["2"]
+    assert options_of(preparing[0])["--seed"] == options_of(preparing[-1])["--seed"] == ["7"]
+    assert options_of(preparing[1])["--fold"] == ["2"]
     assert validating[:2] == ["-m", "espnet_ent.bin.ent_validate"]
     assert {"data/train", "data/dev", "data/test", "data/zed_test"} <= set(validating)
-    assert _options(validating)["--fs"] == ["16000"]
+    assert options_of(validating)["--fs"] == ["16000"]
 
 
 def test_stage_1_of_the_mini_corpus_puts_emotion_into_words_when_asked(workspace: Workspace) -> None:
     asked = "--emotion_words 0.65 --emotion_voice 0.7 --corpus_dir downloads/words"
-    making, *_, sentences, _ = _stage(workspace, 1, "--local_data_opts", asked)
-    assert _options(making)["--emotion_words"] == _options(sentences)["--emotion_words"] == ["0.65"]
-    assert _options(making)["--emotion_voice"] == ["0.7"]
-    assert _options(sentences)["--out"] == ["downloads/words_sentences"]
+    making, *_, sentences, _ = run_stage(workspace, 1, "--local_data_opts", asked)
+    assert options_of(making)["--emotion_words"] == options_of(sentences)["--emotion_words"] == ["0.65"]
+    assert options_of(making)["--emotion_voice"] == ["0.7"]
+    assert options_of(sentences)["--out"] == ["downloads/words_sentences"]
 
 
 def test_stage_2_perturbs_the_training_set_only_when_asked(workspace: Workspace) -> None:
-    assert _stage(workspace, 2) == []
-    _touch(workspace, "data/train/wav.scp")
-    (call,) = _stage(workspace, 2, "--speed_perturb_factors", "0.9 1.0 1.1")
-    options = _options(call)
+    assert run_stage(workspace, 2) == []
+    touch(workspace, "data/train/wav.scp")
+    (call,) = run_stage(workspace, 2, "--speed_perturb_factors", "0.9 1.0 1.1")
+    options = options_of(call)
     assert options["--factors"] == ["0.9", "1.0", "1.1"]
     assert (options["--data"], options["--out"]) == (["data/train"], ["data/train_sp"])
 
 
 def test_stage_3_keeps_training_and_development_sets_apart_for_the_filter(workspace: Workspace) -> None:
-    _touch(workspace, *(f"data/{name}/wav.scp" for name in ("train", "dev", "test")))
-    calls = _stage(workspace, 3, "--test_sets", "test", "--audio_format", "flac.ark", "--eval_valid_set", "true")
-    assert [_options(call)["--out"] for call in calls] == [
+    touch(workspace, *(f"data/{name}/wav.scp" for name in ("train", "dev", "test")))
+    calls = run_stage(workspace, 3, "--test_sets", "test", "--audio_format", "flac.ark", "--eval_valid_set", "true")
+    assert [options_of(call)["--out"] for call in calls] == [
         ["dump/raw/org/train"],
         ["dump/raw/org/dev"],
         ["dump/raw/test"],
     ]
-    assert all(_options(call)["--audio_format"] == ["flac.ark"] for call in calls)
+    assert all(options_of(call)["--audio_format"] == ["flac.ark"] for call in calls)
 
 
 def test_stage_4_filters_training_and_development_sets_and_compares_all(workspace: Workspace) -> None:
-    _touch(workspace, "dump/raw/org/train/wav.scp", "dump/raw/org/dev/wav.scp")
-    *filtering, comparing = _stage(workspace, 4, "--test_sets", "test zed_test", "--leakage_allow", "speaker")
-    assert [_options(call)["--out"] for call in filtering] == [["dump/raw/train"], ["dump/raw/dev"]]
-    options = _options(comparing)
+    touch(workspace, "dump/raw/org/train/wav.scp", "dump/raw/org/dev/wav.scp")
+    *filtering, comparing = run_stage(workspace, 4, "--test_sets", "test zed_test", "--leakage_allow", "speaker")
+    assert [options_of(call)["--out"] for call in filtering] == [["dump/raw/train"], ["dump/raw/dev"]]
+    options = options_of(comparing)
     assert comparing[1] == "espnet_ent.bin.ent_check_leakage"
     assert (options["--train"], options["--dev"]) == (["data/train"], ["data/dev"])
     assert options["--test"] == ["data/test", "data/zed_test"]
@@ -103,35 +75,35 @@ def test_stage_4_filters_training_and_development_sets_and_compares_all(workspac
 
 def test_stage_4_compares_what_the_sets_were_before_perturbation_and_mixing(workspace: Workspace) -> None:
     suffixed = ("--speed_perturb_factors", "0.9 1.0", "--mixing", "true", "--eval_valid_set", "true")
-    _touch(workspace, "dump/raw/org/train_sp_mix/wav.scp", "dump/raw/org/dev_mix/wav.scp")
-    *filtering, comparing = _stage(workspace, 4, "--test_sets", "test", *suffixed)
-    assert [_options(call)["--out"] for call in filtering] == [["dump/raw/train_sp_mix"], ["dump/raw/dev_mix"]]
-    options = _options(comparing)
+    touch(workspace, "dump/raw/org/train_sp_mix/wav.scp", "dump/raw/org/dev_mix/wav.scp")
+    *filtering, comparing = run_stage(workspace, 4, "--test_sets", "test", *suffixed)
+    assert [options_of(call)["--out"] for call in filtering] == [["dump/raw/train_sp_mix"], ["dump/raw/dev_mix"]]
+    options = options_of(comparing)
     assert (options["--train"], options["--dev"], options["--test"]) == (["data/train"], ["data/dev"], ["data/test"])
 
 
 def test_speech_recognition_alone_needs_no_labels(workspace: Workspace) -> None:
-    _touch(workspace, "dump/raw/train/text", "data/emotion_list")
-    (tokens,) = _stage(workspace, 5, "--use_emotion", "false")
-    assert "--labelled" not in _options(tokens)
-    _touch(workspace, "dump/raw/train/wav.scp", "dump/raw/dev/wav.scp", "data/token_list/char/tokens.txt")
-    *_, statistics = _stage(workspace, 10, "--use_emotion", "false")
+    touch(workspace, "dump/raw/train/text", "data/emotion_list")
+    (tokens,) = run_stage(workspace, 5, "--use_emotion", "false")
+    assert "--labelled" not in options_of(tokens)
+    touch(workspace, "dump/raw/train/wav.scp", "dump/raw/dev/wav.scp", "data/token_list/char/tokens.txt")
+    *_, statistics = run_stage(workspace, 10, "--use_emotion", "false")
     assert not [word for word in statistics if "utt2emo" in word]
 
 
 def test_intervals_are_given_to_training_with_mixing(workspace: Workspace) -> None:
     files = [f"dump/raw/{name}_mix/{file}" for name in ("train", "dev") for file in ("wav.scp", "utt2emo_words")]
-    _touch(workspace, *files, "data/emotion_list", "data/token_list/char/tokens.txt")
-    (statistics,) = _stage(workspace, 10, "--mixing", "true")
+    touch(workspace, *files, "data/emotion_list", "data/token_list/char/tokens.txt")
+    (statistics,) = run_stage(workspace, 10, "--mixing", "true")
     for name in ("train", "dev"):
         for file, kind in (("utt2emo_segments", "emo_segments"), ("utt2emo_words", "emo_words")):
             assert f"dump/raw/{name}_mix/{file},{kind},text" in statistics
 
 
 def test_stage_5_makes_tokens_of_training_text(workspace: Workspace) -> None:
-    _touch(workspace, "dump/raw/train/text", "data/emotion_list")
-    (call,) = _stage(workspace, 5, "--token_type", "bpe", "--nbpe", "60")
-    options = _options(call)
+    touch(workspace, "dump/raw/train/text", "data/emotion_list")
+    (call,) = run_stage(workspace, 5, "--token_type", "bpe", "--nbpe", "60")
+    options = options_of(call)
     assert options["--data"] == ["dump/raw/train"]
     assert options["--out"] == ["data/token_list/bpe_unigram60"]
 
@@ -149,21 +121,21 @@ _NEW = "downloads/mini_sentences/text,text,text"
 
 
 def test_language_model_is_trained_on_its_text_and_used_in_decoding(workspace: Workspace) -> None:
-    _touch(workspace, *_TEXTS)
-    *_, statistics = _stage(workspace, 6, "--use_lm", "true", "--lm_args", "--max_epoch 2")
+    touch(workspace, *_TEXTS)
+    *_, statistics = run_stage(workspace, 6, "--use_lm", "true", "--lm_args", "--max_epoch 2")
     assert "espnet_ent.bin.ent_lm_train" in statistics
-    options = _options(statistics)
+    options = options_of(statistics)
     assert options["--train_data_path_and_name_and_type"] == [_NEW]
     assert options["--config"] == ["conf/train_lm_mini.yaml"]
     assert options["--output_dir"] == ["exp/lm_stats_char"]
-    _touch(workspace, "exp/lm_stats_char/made_from.json")
-    *_, training = _stage(workspace, 7, "--use_lm", "true")
-    assert _options(training)["--output_dir"] == ["exp/lm_train_lm_mini_char"]
-    assert _options(training)["--train_shape_file"] == ["exp/lm_stats_char/train/text_shape"]
-    _touch(workspace, "exp/lm_train_lm_mini_char/config.yaml")
-    *_, perplexity = _stage(workspace, 8, "--use_lm", "true")
-    assert _options(perplexity)["--text"] == ["data/test/text"]
-    _touch(workspace, "exp/ent_train_ent_mini_raw_char/config.yaml", "dump/raw/test/wav.scp")
+    touch(workspace, "exp/lm_stats_char/made_from.json")
+    *_, training = run_stage(workspace, 7, "--use_lm", "true")
+    assert options_of(training)["--output_dir"] == ["exp/lm_train_lm_mini_char"]
+    assert options_of(training)["--train_shape_file"] == ["exp/lm_stats_char/train/text_shape"]
+    touch(workspace, "exp/lm_train_lm_mini_char/config.yaml")
+    *_, perplexity = run_stage(workspace, 8, "--use_lm", "true")
+    assert options_of(perplexity)["--text"] == ["data/test/text"]
+    touch(workspace, "exp/ent_train_ent_mini_raw_char/config.yaml", "dump/raw/test/wav.scp")
     given = (
         "--use_lm",
         "true",
@@ -174,51 +146,51 @@ def test_language_model_is_trained_on_its_text_and_used_in_decoding(workspace: W
         "--calibrate",
         "false",
     )
-    *_, decoding = _stage(workspace, 12, *given)
-    assert _options(decoding)["--lm_exp"] == ["exp/lm_train_lm_mini_char"]
-    assert "decode_beam_valid.loss.ave_lm_train_lm_mini_char" in _options(decoding)["--out"][0]
+    *_, decoding = run_stage(workspace, 12, *given)
+    assert options_of(decoding)["--lm_exp"] == ["exp/lm_train_lm_mini_char"]
+    assert "decode_beam_valid.loss.ave_lm_train_lm_mini_char" in options_of(decoding)["--out"][0]
 
 
 def test_vocabulary_predictor_is_trained_on_text_and_starts_the_model(workspace: Workspace) -> None:
-    _touch(workspace, *_TEXTS)
+    touch(workspace, *_TEXTS)
     _make_training_input(workspace)
     given = ("--lm_init_predictor", "true", "--ent_config", "conf/train_fent_mini.yaml")
-    *_, statistics = _stage(workspace, 6, *given)
-    assert _options(statistics)["--lm"] == ["vocabulary_predictor"]
-    assert _options(statistics)["--ent_config"] == ["conf/train_fent_mini.yaml"]
+    *_, statistics = run_stage(workspace, 6, *given)
+    assert options_of(statistics)["--lm"] == ["vocabulary_predictor"]
+    assert options_of(statistics)["--ent_config"] == ["conf/train_fent_mini.yaml"]
     predictor = "exp/predictor_train_lm_mini_char/valid.loss.ave.pth"
     refused = workspace.run("mini", "--stage", "11", "--stop_stage", "11", *given)
     assert "made_from.json is missing; next: rerun stage 10" in refused.stderr
-    _touch(workspace, "exp/ent_stats_raw_char/made_from.json", predictor)
-    *_, training = _stage(workspace, 11, *given)
-    assert _options(training)["--init_param"] == [f"{predictor}:transducer:transducer"]
-    assert _options(training)["--output_dir"] == ["exp/ent_train_fent_mini_raw_char_lm"]
+    touch(workspace, "exp/ent_stats_raw_char/made_from.json", predictor)
+    *_, training = run_stage(workspace, 11, *given)
+    assert options_of(training)["--init_param"] == [f"{predictor}:transducer:transducer"]
+    assert options_of(training)["--output_dir"] == ["exp/ent_train_fent_mini_raw_char_lm"]
 
 
 def test_stage_9_caches_states_that_stage_11_reads_in_place_of_audio(workspace: Workspace) -> None:
     _make_training_input(workspace)
     options = ("--feature_cache", "true", "--ent_config", "conf/tuning/train_ent_wavlm_base.yaml", "--folds", "1")
-    _touch(workspace, "data/fold1/emotion_list", "data/fold1/token_list/char/tokens.txt")
-    _touch(workspace, *(f"dump/fold1/raw/{name}/wav.scp" for name in ("train", "dev")))
-    (call,) = _stage(workspace, 9, *options, "--ent_args", "--max_epoch 2")
-    given = _options(call[call.index("espnet_ent.bin.ent_cache") :])
+    touch(workspace, "data/fold1/emotion_list", "data/fold1/token_list/char/tokens.txt")
+    touch(workspace, *(f"dump/fold1/raw/{name}/wav.scp" for name in ("train", "dev")))
+    (call,) = run_stage(workspace, 9, *options, "--ent_args", "--max_epoch 2")
+    given = options_of(call[call.index("espnet_ent.bin.ent_cache") :])
     assert given["--data"] == ["dump/fold1/raw/train", "dump/fold1/raw/dev"]
     assert given["--store"] == ["dump/feature_cache"]  # folds share it
     (sets,) = given["--out"]
     assert (given["--dtype"], given["--device"], given["--max_epoch"]) == (["float16"], ["cpu"], ["2"])
     assert given["--config"] == ["conf/tuning/train_ent_wavlm_base.yaml"]
-    *_, statistics = _stage(workspace, 10, *options, "--ent_args", "--max_epoch 2")
-    assert _options(statistics)["--train_data_path_and_name_and_type"][0].endswith("/wav.scp,speech,sound")
-    _touch(workspace, "exp/fold1/ent_stats_raw_char/made_from.json")
+    *_, statistics = run_stage(workspace, 10, *options, "--ent_args", "--max_epoch 2")
+    assert options_of(statistics)["--train_data_path_and_name_and_type"][0].endswith("/wav.scp,speech,sound")
+    touch(workspace, "exp/fold1/ent_stats_raw_char/made_from.json")
     refused = workspace.run("mini", "--stage", "11", *options, "--ent_args", "--max_epoch 2")
     assert f"{sets}/train/states.scp is missing; next: rerun stage 9 (--stage 9)" in refused.stderr
-    _touch(workspace, *(f"{sets}/{name}/states.scp" for name in ("train", "dev")))
-    *_, training = _stage(workspace, 11, *options, "--ent_args", "--max_epoch 2")
+    touch(workspace, *(f"{sets}/{name}/states.scp" for name in ("train", "dev")))
+    *_, training = run_stage(workspace, 11, *options, "--ent_args", "--max_epoch 2")
     for kind, name in (("train", "train"), ("valid", "dev")):
-        entries = _options(training)[f"--{kind}_data_path_and_name_and_type"]
+        entries = options_of(training)[f"--{kind}_data_path_and_name_and_type"]
         assert entries[0] == f"{sets}/{name}/states.scp,states,feature_cache"
         assert entries[1:] == [f"dump/fold1/raw/{name}/{entry}" for entry in ("text,text,text", "utt2emo,emotion,text")]
-    assert _options(training)["--output_dir"][0].endswith("_cached")
+    assert options_of(training)["--output_dir"][0].endswith("_cached")
 
 
 def test_a_feature_cache_needs_to_know_the_encoder(workspace: Workspace) -> None:
@@ -229,10 +201,10 @@ def test_a_feature_cache_needs_to_know_the_encoder(workspace: Workspace) -> None
 
 def test_stage_10_collects_statistics_through_the_job_runner(workspace: Workspace) -> None:
     _make_training_input(workspace)
-    (call,) = _stage(workspace, 10, "--ent_args", "--max_epoch 2")
+    (call,) = run_stage(workspace, 10, "--ent_args", "--max_epoch 2")
     assert call[:2] == ["-m", "espnet_ent.bin.ent_run"]
     assert call[call.index("--show") + 2] == "exp/ent_stats_raw_char/stats.log"
-    options = _options(call)
+    options = options_of(call)
     assert options["--collect_stats"] == ["true"]
     assert options["--output_dir"] == ["exp/ent_stats_raw_char"]
     assert options["--max_epoch"] == ["2"]
@@ -245,10 +217,10 @@ def test_stage_10_collects_statistics_through_the_job_runner(workspace: Workspac
 
 def test_stage_11_trains_with_the_statistics(workspace: Workspace) -> None:
     _make_training_input(workspace)
-    _touch(workspace, "exp/ent_stats_raw_char/made_from.json")
-    (call,) = _stage(workspace, 11, "--audio_format", "wav.ark")
-    assert f"{_EXP}/train.log" in call
-    options = _options(call)
+    touch(workspace, "exp/ent_stats_raw_char/made_from.json")
+    (call,) = run_stage(workspace, 11, "--audio_format", "wav.ark")
+    assert f"{EXP}/train.log" in call
+    options = options_of(call)
     assert options["--normalize_conf"] == ["stats_file=exp/ent_stats_raw_char/train/feats_stats.npz"]
     assert options["--valid_shape_file"] == [
         "exp/ent_stats_raw_char/valid/speech_shape",
@@ -256,41 +228,41 @@ def test_stage_11_trains_with_the_statistics(workspace: Workspace) -> None:
     ]
     assert options["--train_data_path_and_name_and_type"][0] == "dump/raw/train/wav.scp,speech,kaldi_ark"
     assert options["--resume"] == ["true"]
-    assert options["--output_dir"] == [_EXP]
+    assert options["--output_dir"] == [EXP]
     assert "espnet2.bin.launch" not in call
 
 
 def test_stage_11_launches_several_gpus_with_espnet(workspace: Workspace) -> None:
     _make_training_input(workspace)
-    _touch(workspace, "exp/ent_stats_raw_char/made_from.json")
-    (call,) = _stage(workspace, 11, "--ngpu", "2")
+    touch(workspace, "exp/ent_stats_raw_char/made_from.json")
+    (call,) = run_stage(workspace, 11, "--ngpu", "2")
     launcher, command = call[: call.index("--")], call[call.index("--") + 1 :]
     assert launcher[:2] == ["-m", "espnet2.bin.launch"]
-    assert _options(launcher)["--ngpu"] == ["2"]
+    assert options_of(launcher)["--ngpu"] == ["2"]
     assert command[:3] == ["python", "-m", "espnet_ent.bin.ent_train"]
 
 
 def test_stage_12_decodes_each_set(workspace: Workspace) -> None:
-    _touch(workspace, f"{_EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/org/dev/wav.scp")
+    touch(workspace, f"{EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/org/dev/wav.scp")
     options = ["--test_sets", "test", "--eval_valid_set", "true", "--gpu_inference", "true"]
-    calls = _stage(workspace, 12, *options)
-    assert [_options(call)["--out"] for call in calls] == [[f"{_DECODED}/dev"], [f"{_DECODED}/test"]]
-    assert _options(calls[0])["--data"] == ["dump/raw/org/dev"]
-    assert _options(calls[0])["--device"] == ["cuda"]
-    assert _options(calls[0])["--config"] == ["conf/decode_greedy.yaml"]
+    calls = run_stage(workspace, 12, *options)
+    assert [options_of(call)["--out"] for call in calls] == [[f"{DECODED}/dev"], [f"{DECODED}/test"]]
+    assert options_of(calls[0])["--data"] == ["dump/raw/org/dev"]
+    assert options_of(calls[0])["--device"] == ["cuda"]
+    assert options_of(calls[0])["--config"] == ["conf/decode_greedy.yaml"]
 
 
 def test_stage_12_decodes_the_development_set_likewise(workspace: Workspace) -> None:
-    _touch(workspace, f"{_EXP}/config.yaml", *(f"dump/raw/{name}/wav.scp" for name in ("test", "dev", "dev_mix")))
-    first, second = _stage(workspace, 12, "--test_sets", "test", "--inference_args", "--smoothing median")
-    assert _options(second)["--data"] == ["dump/raw/dev"]
-    assert _options(second)["--out"] == [_options(first)["--out"][0].removesuffix("test") + "dev"]
+    touch(workspace, f"{EXP}/config.yaml", *(f"dump/raw/{name}/wav.scp" for name in ("test", "dev", "dev_mix")))
+    first, second = run_stage(workspace, 12, "--test_sets", "test", "--inference_args", "--smoothing median")
+    assert options_of(second)["--data"] == ["dump/raw/dev"]
+    assert options_of(second)["--out"] == [options_of(first)["--out"][0].removesuffix("test") + "dev"]
     differing = {"--data", "--out"}
-    assert {k: v for k, v in _options(first).items() if k not in differing} == {
-        k: v for k, v in _options(second).items() if k not in differing
+    assert {k: v for k, v in options_of(first).items() if k not in differing} == {
+        k: v for k, v in options_of(second).items() if k not in differing
     }
-    *_, mixed = _stage(workspace, 12, "--test_sets", "test", "--mixing", "true", "--ent_exp", _EXP)
-    assert _options(mixed)["--data"] == ["dump/raw/dev_mix"]
+    *_, mixed = run_stage(workspace, 12, "--test_sets", "test", "--mixing", "true", "--ent_exp", EXP)
+    assert options_of(mixed)["--data"] == ["dump/raw/dev_mix"]
 
 
 _UNCALIBRATED = [["--calibrate", "false"], ["--use_emotion", "false"], ["--dev_is_test", "true"]]
@@ -298,10 +270,10 @@ _UNCALIBRATED = [["--calibrate", "false"], ["--use_emotion", "false"], ["--dev_i
 
 @pytest.mark.parametrize("options", _UNCALIBRATED, ids=" ".join)
 def test_without_calibration_the_development_set_is_left_alone(workspace: Workspace, options: list[str]) -> None:
-    _touch(workspace, f"{_EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
-    _touch(workspace, f"{_DECODED}/test/text", f"{_EXP}/calibration.json")
-    _stage(workspace, 12, "--test_sets", "test", *options)
-    calls = _stage(workspace, 13, "--test_sets", "test", *options)
+    touch(workspace, f"{EXP}/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
+    touch(workspace, f"{DECODED}/test/utt2duration", f"{EXP}/calibration.json")
+    run_stage(workspace, 12, "--test_sets", "test", *options)
+    calls = run_stage(workspace, 13, "--test_sets", "test", *options)
     commands = [call[1].rpartition(".")[2] for call in calls]
     assert commands[:2] == ["ent_decode", "ent_score"]
     assert not [word for call in calls for word in call if "/dev" in word or word == "--calibration"]
@@ -309,31 +281,37 @@ def test_without_calibration_the_development_set_is_left_alone(workspace: Worksp
 
 @pytest.mark.parametrize(
     ("options", "fitted_on"),
-    [([], "dev"), (["--eval_valid_set", "true"], "org/dev"), (["--mixing", "true", "--ent_exp", _EXP], "dev_mix")],
+    [([], "dev"), (["--eval_valid_set", "true"], "org/dev"), (["--mixing", "true", "--ent_exp", EXP], "dev_mix")],
 )
 def test_stage_13_fits_temperatures_on_the_development_set_alone(
     workspace: Workspace, options: list[str], fitted_on: str
 ) -> None:
-    decoded = f"{_DECODED}/{fitted_on.removeprefix('org/')}"
-    _touch(workspace, f"{_DECODED}/test/text", f"{decoded}/text", "dump/raw/train/utt2emo", "data/train/utt2emo")
-    calls = _stage(workspace, 13, "--test_sets", "test", *options)
+    decoded = f"{DECODED}/{fitted_on.removeprefix('org/')}"
+    touch(
+        workspace,
+        f"{DECODED}/test/utt2duration",
+        f"{decoded}/utt2duration",
+        "dump/raw/train/utt2emo",
+        "data/train/utt2emo",
+    )
+    calls = run_stage(workspace, 13, "--test_sets", "test", *options)
     fitting, *scoring = [call for call in calls if call[1].endswith(("ent_calibrate", "ent_score"))]
-    given = _options(fitting)
+    given = options_of(fitting)
     assert (given["--ref"], given["--hyp"]) == ([f"dump/raw/{fitted_on}"], [decoded])
-    assert given["--out"] == [f"{_DECODED}/calibration.json", f"{_EXP}/calibration.json"]
-    assert [_options(call)["--calibration"] for call in scoring] == [[f"{_DECODED}/calibration.json"]] * len(scoring)
-    scored = [_options(call)["--hyp"][0] for call in scoring]
-    assert scored == [f"{_DECODED}/{name}" for name in (["dev", "test"] if "--eval_valid_set" in options else ["test"])]
+    assert given["--out"] == [f"{DECODED}/calibration.json", f"{EXP}/calibration.json"]
+    assert [options_of(call)["--calibration"] for call in scoring] == [[f"{DECODED}/calibration.json"]] * len(scoring)
+    scored = [options_of(call)["--hyp"][0] for call in scoring]
+    assert scored == [f"{DECODED}/{name}" for name in (["dev", "test"] if "--eval_valid_set" in options else ["test"])]
 
 
 def test_a_trained_model_brings_its_temperatures_along(workspace: Workspace) -> None:
-    _touch(workspace, "exp/theirs/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
-    _touch(workspace, "exp/theirs/decode_greedy_valid.loss.ave/test/text")
+    touch(workspace, "exp/theirs/config.yaml", "dump/raw/test/wav.scp", "dump/raw/train/utt2emo")
+    touch(workspace, "exp/theirs/decode_greedy_valid.loss.ave/test/utt2duration")
     options = ("--skip_train", "true", "--ent_exp", "exp/theirs", "--test_sets", "test", "--stage", "12")
     ended = workspace.run("mini", *options)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "confidence is not scored: exp/theirs/calibration.json is missing\n" in ended.stdout
-    _touch(workspace, "exp/theirs/calibration.json")
+    touch(workspace, "exp/theirs/calibration.json")
     ended = workspace.run("mini", *options)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "confidence is scored with exp/theirs/calibration.json\n" in ended.stdout
@@ -342,14 +320,14 @@ def test_a_trained_model_brings_its_temperatures_along(workspace: Workspace) -> 
     assert commands.count("ent_decode") == commands.count("ent_score") == 2
     assert "ent_calibrate" not in commands
     last = calls[len(commands) - 1 - commands[::-1].index("ent_score")]
-    assert _options(last)["--calibration"] == ["exp/theirs/calibration.json"]
+    assert options_of(last)["--calibration"] == ["exp/theirs/calibration.json"]
 
 
 def test_stage_13_scores_and_reports_the_command(workspace: Workspace) -> None:
-    _touch(workspace, *(f"{_DECODED}/{name}/text" for name in ("test", "zed", "dev")), "dump/raw/train/utt2emo")
-    _, scoring, _, _, reporting = _stage(workspace, 13, "--test_sets", "test zed", "--nj", "5")
-    assert _options(scoring)["--out"] == [f"{_DECODED}/test/score"]
-    assert _options(reporting)["--exp"] == [_EXP]
+    touch(workspace, *(f"{DECODED}/{name}/utt2duration" for name in ("test", "zed", "dev")), "dump/raw/train/utt2emo")
+    _, scoring, _, _, reporting = run_stage(workspace, 13, "--test_sets", "test zed", "--nj", "5")
+    assert options_of(scoring)["--out"] == [f"{DECODED}/test/score"]
+    assert options_of(reporting)["--exp"] == [EXP]
     command = reporting[reporting.index("--command") + 1]
     assert command.startswith("./run.sh --lang en ")
     assert command.endswith(r" --test_sets test\ zed")
@@ -366,10 +344,15 @@ def test_stage_13_scores_and_reports_the_command(workspace: Workspace) -> None:
         (5, ["dump/raw/train/text"], "data/emotion_list", 1),
         (10, [], "data/token_list/char/tokens.txt", 5),
         (11, ["TRAINING"], "exp/ent_stats_raw_char/made_from.json", 10),
-        (12, [], f"{_EXP}/config.yaml", 11),
-        (12, [f"{_EXP}/config.yaml"], "dump/raw/test/wav.scp", 3),
-        (13, [], f"{_DECODED}/test/text", 12),
-        (13, [f"{_DECODED}/{name}/text" for name in ("test", "zed_dev", "zed_test")], f"{_DECODED}/dev/text", 12),
+        (12, [], f"{EXP}/config.yaml", 11),
+        (12, [f"{EXP}/config.yaml"], "dump/raw/test/wav.scp", 3),
+        (13, [], f"{DECODED}/test/utt2duration", 12),
+        (
+            13,
+            [f"{DECODED}/{name}/utt2duration" for name in ("test", "zed_dev", "zed_test")],
+            f"{DECODED}/dev/utt2duration",
+            12,
+        ),
     ],
 )
 def test_a_missing_input_names_the_stage_to_rerun(
@@ -378,7 +361,7 @@ def test_a_missing_input_names_the_stage_to_rerun(
     if "TRAINING" in there:
         _make_training_input(workspace)
     else:
-        _touch(workspace, *there)
+        touch(workspace, *there)
     ended = workspace.run("mini", "--stage", str(stage))
     assert ended.returncode == 2
     assert ended.stderr == f"ent.sh: error: {missing} is missing; next: rerun stage {rerun} (--stage {rerun})\n"
@@ -434,88 +417,16 @@ def test_zed_is_needed_beside_iemocap(workspace: Workspace) -> None:
 def test_corpus_paths_may_hold_spaces(workspace: Workspace) -> None:
     ended = workspace.run("zed", "--stop_stage", "1", IEMOCAP="/my corpora/iemocap", ZED="/my corpora/zed")
     assert ended.returncode == 0
-    roots = [_options(call)["--root"] for call in workspace.calls() if call[1].endswith("ent_prepare")]
+    roots = [options_of(call)["--root"] for call in workspace.calls() if call[1].endswith("ent_prepare")]
     assert roots == [["/my corpora/iemocap"], ["/my corpora/zed"]]
 
 
 @pytest.mark.parametrize("stage", [5, 10, 11])
 def test_training_is_not_told_where_the_test_sets_are(workspace: Workspace, stage: int) -> None:
     _make_training_input(workspace)
-    _touch(workspace, "exp/ent_stats_raw_char/made_from.json", "dump/raw/train/text")
-    _touch(workspace, "dump/raw/test/wav.scp", "dump/raw/zed_test/wav.scp")
-    calls = _stage(workspace, stage, "--local_data_opts", "", "--speed_perturb_factors", "")
+    touch(workspace, "exp/ent_stats_raw_char/made_from.json", "dump/raw/train/text")
+    touch(workspace, "dump/raw/test/wav.scp", "dump/raw/zed_test/wav.scp")
+    calls = run_stage(workspace, stage, "--local_data_opts", "", "--speed_perturb_factors", "")
     words = [word for call in calls for word in call]
     assert any("dump/raw/train" in word for word in words)
     assert not [word for word in words if "dump/raw/test" in word or "zed_test" in word]
-
-
-_PACK = f"{_EXP}/ent_train_ent_mini_raw_char_valid.loss.ave.zip"
-
-
-def _decoded(workspace: Workspace, *sets: str) -> None:
-    _touch(workspace, f"{_EXP}/config.yaml", *(f"{_DECODED}/{name}/made_from.json" for name in sets))
-
-
-def test_stage_14_packs_the_model_with_all_test_sets(workspace: Workspace) -> None:
-    _decoded(workspace, "test", "zed_test")
-    options = _options(_stage(workspace, 14, "--test_sets", "test zed_test", "--corpora", "a b")[0])
-    assert options["--exp"] == [_EXP]
-    assert options["--out"] == [_PACK]
-    assert options["--decoded"] == [f"{_DECODED}/test", f"{_DECODED}/zed_test"]
-    assert (options["--corpora"], options["--lang"], options["--pack_encoder"]) == (["a", "b"], ["en"], ["auto"])
-    assert "--lm_exp" not in options
-
-
-def test_stage_14_wants_decoded_sets_unless_they_are_skipped(workspace: Workspace) -> None:
-    _decoded(workspace, "test")
-    refused = workspace.run("mini", "--stage", "14", "--stop_stage", "14", "--test_sets", "test zed_test")
-    assert refused.stderr.endswith("zed_test/made_from.json is missing; next: rerun stage 12 (--stage 12)\n")
-    (call,) = _stage(workspace, 14, "--test_sets", "test zed_test", "--skip_eval", "true")
-    assert _options(call)["--decoded"] == [f"{_DECODED}/test"]
-
-
-def test_stage_14_packs_the_language_model_that_was_decoded_with(workspace: Workspace) -> None:
-    tag = "decode_greedy_valid.loss.ave_lm_train_lm_mini_char"
-    _touch(workspace, f"{_EXP}/config.yaml", f"{_EXP}/{tag}/test/made_from.json")
-    (call,) = _stage(workspace, 14, "--test_sets", "test", "--use_lm", "true")
-    assert _options(call)["--lm_exp"] == ["exp/lm_train_lm_mini_char"]
-
-
-def test_stages_15_and_16_work_on_the_pack(workspace: Workspace) -> None:
-    refused = workspace.run("mini", "--stage", "15", "--stop_stage", "15")
-    assert refused.stderr.endswith("ave.zip is missing; next: rerun stage 14 (--stage 14)\n")
-    _decoded(workspace, "test")
-    _touch(workspace, _PACK)
-    (call,) = _stage(workspace, 15, "--hf_repo", "user/name", "--hf_license", "cc-by-4.0")
-    options = _options(call)
-    assert (options["--pack"], options["--hf_repo"], options["--license"]) == ([_PACK], ["user/name"], ["cc-by-4.0"])
-    *_, call = _stage(workspace, 16, "--test_sets", "test zed_test", "--inference_nj", "3")
-    options = _options(call)
-    assert call[1] == "espnet_ent.bin.ent_check_pack"
-    assert (options["--data"], options["--decoded"]) == (["dump/raw/test"], [f"{_DECODED}/test"])
-    assert (options["--nj"], "--device" in options) == (["3"], False)
-
-
-def test_packing_and_upload_can_be_skipped(workspace: Workspace) -> None:
-    ended = workspace.run("mini", "--stage", "14", "--stop_stage", "16", "--skip_packing", "true")
-    assert (ended.returncode, workspace.calls()) == (0, [])
-    _touch(workspace, _PACK)
-    ended = workspace.run("mini", "--stage", "15", "--stop_stage", "15", "--skip_upload_hf", "true")
-    assert (ended.returncode, workspace.calls()) == (0, [])
-
-
-def test_a_downloaded_model_takes_the_place_of_training(workspace: Workspace) -> None:
-    """The stand-in prints no checkpoint's name; what is called is all that counts."""
-    _touch(workspace, "data/test/wav.scp", "dump/raw/test/wav.scp", "exp/a_model/config.yaml")
-    given = ("--download_model", "user/a_model", "--test_sets", "test", "--calibrate", "false")
-    ended = workspace.run("mini", "--stage", "3", "--stop_stage", "12", *given)
-    assert ended.returncode == 0, ended.stderr
-    unpacking, formatting, decoding, its_options = workspace.calls()  # cut in two by the name that is empty
-    assert unpacking == ["-m", "espnet_ent.bin.ent_unpack", "user/a_model", "--out", "exp/a_model"]
-    assert formatting[1] == "espnet_ent.bin.ent_format"
-    assert decoding[1] == "espnet_ent.bin.ent_decode"
-    assert its_options[:2] == ["--exp", "exp/a_model"]
-    workspace.calls_file.unlink()
-    ended = workspace.run("mini", "--stage", "14", "--stop_stage", "15", *given)
-    assert ended.returncode == 0, ended.stderr
-    assert workspace.calls() == [unpacking]  # it is packed already

@@ -1,5 +1,6 @@
 import os
 import signal
+import threading
 import time
 
 import pytest
@@ -29,6 +30,17 @@ def test_a_second_run_in_the_same_directory_is_refused_with_the_first_ones_proce
     message = f"another run is using this directory; got process {holder};"
     with pytest.raises(ConfigError, match=message), exclusive(tmp_path):
         pass
+
+
+def test_one_that_waits_gets_it_when_the_other_lets_go(tmp_path, capsys):
+    pid = forked.start(hold, tmp_path)
+    while not (tmp_path / "held").exists():
+        time.sleep(0.01)
+    timer = threading.Timer(0.3, os.kill, (pid, signal.SIGKILL))
+    timer.start()
+    with exclusive(tmp_path, wait=True):
+        assert forked.finish(pid) == -signal.SIGKILL
+    assert capsys.readouterr().out == f"{tmp_path}: waits for process {pid}\n"
 
 
 def test_the_directory_is_free_again_after_a_kill(tmp_path):

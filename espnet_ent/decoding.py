@@ -156,9 +156,10 @@ def _made_from(
     """What a decoding depends on."""
     made_from: dict[str, object] = {
         "batch_size": options.batch_size,
-        "checkpoint": digest_files([Path(experiment) / checkpoint, Path(experiment) / "config.yaml"]),
+        "checkpoint": digest_files([Path(experiment) / checkpoint]),
         "config": asdict(config),
         "data": digest_data_dir(data),
+        "training": digest_files([Path(experiment) / "config.yaml"]),
     }
     if options.lm is not None:
         made_from["lm"] = digest_files([Path(*options.lm), Path(options.lm[0], "config.yaml")])
@@ -171,22 +172,12 @@ def _load(
     experiment: str | Path, checkpoint: str, config: InferenceConfig, options: DecodingOptions
 ) -> EmotionTranscriber:
     """The model, with its language model if there is one."""
-    lm = None
+    transcriber = EmotionTranscriber.from_pretrained(experiment, checkpoint, config, options.device, calibration=False)
     if options.lm is not None:
-        from espnet_ent.plugin.language_model import LanguageModelScorer, load_language_model
+        from espnet_ent.plugin.language_model import load_lm_scorer
 
-        network, tokens = load_language_model(*options.lm)
-        lm = LanguageModelScorer(network, options.device)
-    transcriber = EmotionTranscriber.from_pretrained(
-        experiment, checkpoint, config, options.device, lm, calibration=False
-    )
-    if lm is not None and tuple(tokens) != tuple(transcriber.model.tokens):
-        raise ConfigError(
-            "the language model has another token list than the transducer",
-            where=options.lm[0],
-            expected=f"that of {experiment}",
-            next_step="train it again with the same --token_type and --nbpe (stages 6 and 7)",
-        )
+        lm = load_lm_scorer(*options.lm, transcriber.model.tokens, options.device)
+        return EmotionTranscriber(transcriber.model, config, options.device, lm)
     return transcriber
 
 
@@ -206,7 +197,10 @@ def _read_emotion_texts(
         raise DataError("utterances have no text", where=path, got=f"{len(missing)}: {' '.join(missing[:5])}")
     training = read_yaml(Path(experiment) / "config.yaml")
     tokens = TokenList.from_config(training["token_list"])
-    tokenizer = build_tokenizer(training["token_type"], training.get("bpemodel"), tokens.symbols)
+    bpemodel = training.get("bpemodel")
+    if bpemodel and Path(experiment, bpemodel).is_file():  # that of a packed model
+        bpemodel = str(Path(experiment, bpemodel))
+    tokenizer = build_tokenizer(training["token_type"], bpemodel, tokens.symbols)
     return {
         utterance.utt_id: tuple(tokens.encode(tokenizer.text2tokens(texts[utterance.utt_id])).tolist())
         for utterance in utterances

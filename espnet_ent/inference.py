@@ -18,15 +18,16 @@ from torch.nn.utils.rnn import pad_sequence
 from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words, word_ends
-from espnet_ent.data.yaml_files import read_yaml
-from espnet_ent.errors import AudioError, CheckpointError, ConfigError
+from espnet_ent.errors import AudioError, ConfigError
 from espnet_ent.frames import FrameGrid, samples_to_seconds, seconds_to_samples
 from espnet_ent.inference_config import InferenceConfig
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.metrics.calibration import RAW, Calibration, read_calibration_of
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoints import load_state
+from espnet_ent.plugin.language_model import load_lm_scorer
 from espnet_ent.plugin.model import ESPnetENTModel
+from espnet_ent.plugin.packs import DEFAULT_CHECKPOINT, open_pack
 from espnet_ent.search.beam import LabelScorer, beam_search
 from espnet_ent.search.ctc_greedy import ctc_greedy_search
 from espnet_ent.search.greedy import greedy_search
@@ -43,7 +44,6 @@ SHORTEST_SECONDS = 0.2
 """Shorter recordings are padded with silence to this length: encoders need a few frames."""
 SILENCE = 1e-4
 """Recordings whose samples nowhere exceed this (-80 dB of full scale) are not searched."""
-DEFAULT_CHECKPOINT = "valid.loss.ave.pth"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,40 +105,38 @@ class EmotionTranscriber:
     @classmethod
     def from_pretrained(
         cls,
-        directory: str | Path,
-        checkpoint: str = DEFAULT_CHECKPOINT,
+        source: str | Path,
+        checkpoint: str | None = None,
         config: InferenceConfig | None = None,
         device: str = "cpu",
         lm: LabelScorer | None = None,
         calibration: bool = True,
     ) -> EmotionTranscriber:
-        """Load an experiment directory.
+        """Load a model.
 
         Args:
-            directory: A training run's output: ``config.yaml`` and checkpoints.
-            checkpoint: File name of the checkpoint in ``directory``.
-            config: Options of decoding.
+            source: A training run's output, a packed model (zip, tar or unpacked), or a hub id (``user/name``).
+            checkpoint: File name of the checkpoint; None: ``valid.loss.ave.pth``, or that of the packed model.
+            config: Options of decoding; None: those that a packed model tells, or the defaults.
             device: Where to compute.
-            lm: A language model over the model's tokens, for shallow fusion in a beam search.
-            calibration: Apply the temperatures of ``calibration.json`` in ``directory``, if they are there and were
-                fitted for this checkpoint; otherwise probabilities are raw.
+            lm: A language model over the model's tokens, for shallow fusion in a beam search; None: that of the packed
+                model, if there is one.
+            calibration: Apply the temperatures of ``calibration.json`` beside the checkpoint, if they are there and
+                were fitted for it; otherwise probabilities are raw.
 
         Raises:
-            ConfigError: If the configuration is missing or wrong.
+            ConfigError: If there is no such model, or its configuration is missing or wrong.
             CheckpointError: If the checkpoint or ``calibration.json`` is damaged, the checkpoint is missing or does not
-                fit.
+                fit, or a packed model is not to be trusted.
         """
-        directory = Path(directory)
-        training = read_yaml(directory / "config.yaml")
-        if not (directory / checkpoint).is_file():
-            raise CheckpointError(
-                "checkpoint is missing",
-                where=directory / checkpoint,
-                next_step="rerun stage 11 (training), or choose one with --inference_ent_model",
-            )
-        model = build_model(training, weights_follow=True)
-        load_state(model, directory / checkpoint)
-        temperatures = read_calibration_of(directory, checkpoint) if calibration else RAW
+        with open_pack(source, checkpoint) as packed:
+            model = build_model(packed.config, weights_follow=True)
+            load_state(model, packed.checkpoint)
+            temperatures = read_calibration_of(packed.directory, packed.checkpoint.name) if calibration else RAW
+            if config is None and packed.inference is not None:
+                config = InferenceConfig.read(packed.inference)
+            if lm is None and packed.lm is not None and config is not None and config.beam_size > 1:
+                lm = load_lm_scorer(*packed.lm, model.tokens, device)
         return cls(model, config, device, lm, temperatures)
 
     @property

@@ -13,7 +13,7 @@ LAYERS = (
     ("corpora", "data", "metrics", "export", "jobs"),
     ("encoders", "transducer", "emotion", "losses", "search", "collate"),
     ("plugin",),
-    ("bin", "inference", "inference_config", "decoding", "report", "doctor"),
+    ("bin", "inference", "inference_config", "decoding", "report", "doctor", "pack_check", "publishing"),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY_STDLIB_AND_NUMPY = LAYERS[0]

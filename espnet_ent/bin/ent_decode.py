@@ -12,9 +12,9 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
     parser.add_argument("--data", required=True, help="data directory to decode, e.g. dump/raw/test")
-    parser.add_argument("--exp", required=True, help="output directory of training")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
-    parser.add_argument("--config", help="YAML file with options of decoding")
+    parser.add_argument("--exp", required=True, help="output directory of training, or a packed model")
+    parser.add_argument("--inference_ent_model", help="checkpoint in --exp; default: valid.loss.ave.pth")
+    parser.add_argument("--config", help="YAML file with options of decoding; default: that of a packed model")
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--beam_size", type=int, help="1: greedy search; more: beam search; overrides --config")
     parser.add_argument("--nbest", type=int, help="hypotheses to write, at most --beam_size")
@@ -45,20 +45,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
+    from espnet_ent.plugin.packs import open_pack
     from espnet_ent.report.terminal import decoding_progress
 
-    config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
-    given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(InferenceConfig)}
-    config = dataclasses.replace(config, **{key: value for key, value in given.items() if value is not None})
-    options = DecodingOptions(
-        nj=args.nj,
-        num_workers=args.num_workers,
-        device=args.device,
-        batch_size=args.batch_size,
-        lm=(args.lm_exp, args.inference_lm) if args.lm_exp else None,
-        emotion_text=args.emotion_text,
-    )
-    found = decode_data_dir(args.data, args.exp, args.inference_ent_model, args.out, config, options, decoding_progress)
+    with open_pack(args.exp, args.inference_ent_model) as packed:
+        file = args.config or packed.inference
+        config = InferenceConfig.read(file) if file else InferenceConfig()
+        given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(InferenceConfig)}
+        config = dataclasses.replace(config, **{key: value for key, value in given.items() if value is not None})
+        own_lm = packed.lm if config.beam_size > 1 else None
+        options = DecodingOptions(
+            nj=args.nj,
+            num_workers=args.num_workers,
+            device=args.device,
+            batch_size=args.batch_size,
+            lm=(args.lm_exp, args.inference_lm) if args.lm_exp else own_lm,
+            emotion_text=args.emotion_text,
+        )
+        place, name = packed.directory, packed.checkpoint.name
+        found = decode_data_dir(args.data, place, name, args.out, config, options, decoding_progress)
     print(f"{args.out}: {'decoded already' if found is None else found}")
 
 

@@ -70,7 +70,7 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
     """Read the settings of a model.
 
     Args:
-        name: A directory as ``save_pretrained`` writes it, or a hub id.
+        name: A directory as ``save_pretrained`` writes it, or a hub id (``user/name`` or ``user/name@revision``).
         local_files_only: Do not ask the hub; the environment's ``HF_HUB_OFFLINE=1`` does the same.
 
     Raises:
@@ -80,8 +80,9 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
     with _explained(name):
         from transformers import AutoConfig
 
-        options = {"local_files_only": local_files_only or is_local}
-        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+        place, options = _place(name, is_local)
+        options["local_files_only"] = local_files_only or is_local
+        config = AutoConfig.from_pretrained(place, trust_remote_code=False, **options)
     if config.model_type not in FAMILIES:
         raise ConfigError(
             "not a speech model that is known", where=f"{WHERE}: {name}", expected=FAMILIES, got=config.model_type
@@ -92,7 +93,7 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
     model = {
         key: value for key, value in json.loads(config.to_json_string(use_diff=False)).items() if key not in _PLACES
     }
-    return SSLDescription(name, model, _read_features(name, config, **options))
+    return SSLDescription(name, model, _read_features(place, config, **options))
 
 
 def _check_name(name: str) -> bool:
@@ -108,7 +109,13 @@ def _check_name(name: str) -> bool:
     return False
 
 
-def _read_features(name: str, config: Any, **options: bool) -> dict[str, Any]:
+def _place(name: str, is_local: bool) -> tuple[str, dict[str, Any]]:
+    """Where the library looks for a model, and which revision it takes."""
+    repo, _, revision = name.partition("@")
+    return (repo, {"revision": revision}) if revision and not is_local else (name, {})
+
+
+def _read_features(name: str, config: Any, **options: Any) -> dict[str, Any]:
     """The preprocessor_config.json; without one, what models of that kind were trained with."""
     from transformers import Wav2Vec2FeatureExtractor
 
@@ -137,13 +144,15 @@ def load_pretrained(description: SSLDescription, local_files_only: bool = False)
         from transformers import AutoModel
 
         # The type of the numbers is that of the file unless it is given.
+        place, options = _place(name, is_local)
         model, info = AutoModel.from_pretrained(
-            name,
+            place,
             config=_config_of(description),
             dtype=torch.float32,
             trust_remote_code=False,
             local_files_only=local_files_only or is_local,
             output_loading_info=True,
+            **options,
         )
     missing = sorted(key for key in info["missing_keys"] if key != _UNTRAINED)
     if missing:

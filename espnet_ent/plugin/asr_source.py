@@ -15,8 +15,9 @@ from typing import Any
 from torch import Tensor
 
 from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.plugin.archives import check_name
 from espnet_ent.plugin.checkpoint_files import is_model_state
-from espnet_ent.plugin.source_files import SourceDirectory, SourceFiles, SourceZip, check_name
+from espnet_ent.plugin.source_files import SourceArchive, SourceDirectory, SourceFiles
 from espnet_ent.plugin.zoo import download_from_zoo
 
 COMPONENTS = ("frontend", "specaug", "normalize", "preencoder", "encoder")
@@ -54,7 +55,7 @@ def read_asr_source(source: str, checkpoint: str | None = None) -> ASRSource:
         ConfigError: If there is no such source, or its configuration is of no use.
         CheckpointError: If it is damaged, lacks a file or does not hold what it should.
     """
-    files, config_name, checkpoint_name = _locate(source, checkpoint)
+    files, config_name, checkpoint_name = locate(source, checkpoint)
     config = files.read_yaml(config_name)
     state = files.read_state(checkpoint_name)
     where = files.describe(checkpoint_name)
@@ -76,17 +77,20 @@ def read_asr_source(source: str, checkpoint: str | None = None) -> ASRSource:
 
 def read_architecture(source: str, checkpoint: str | None = None) -> dict[str, Any]:
     """The architecture of a source, without its parameters; arguments and errors as :func:`read_asr_source`."""
-    files, config_name, _ = _locate(source, checkpoint)
+    files, config_name, _ = locate(source, checkpoint)
     config = files.read_yaml(config_name)
     return _architecture(config, "emotion_list" in config, files.describe(config_name))
 
 
-def _locate(source: str, checkpoint: str | None) -> tuple[SourceFiles, str, str]:
-    """The files of a source, and which of them are its configuration and its checkpoint."""
+def locate(source: str, checkpoint: str | None) -> tuple[SourceFiles, str, str]:
+    """The files of a source, and which of them are its configuration and its checkpoint.
+
+    Arguments and errors as :func:`read_asr_source`.
+    """
     if not isinstance(source, str) or not source:
         raise ConfigError("no source is named", where="encoder_conf.source", expected="a path or tag", got=repr(source))
     path = Path(source) if Path(source).exists() else download_from_zoo(source)
-    files = SourceDirectory(path) if path.is_dir() else SourceZip(path)
+    files = SourceDirectory(path) if path.is_dir() else SourceArchive(path)
     if path.is_dir() and not files.has(_META):
         return files, _CONFIG, _choose_checkpoint(path, checkpoint)
     if checkpoint is not None:

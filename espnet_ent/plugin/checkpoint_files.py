@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
+import pickle
+import re
+import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +25,7 @@ _COMMENT_LENGTH_SIZE = 2  # the last field of a zip file without a comment
 _MOST_NAMED = 5
 _LONGEST_REASON = 200
 _CHUNK = 1 << 20
+_REFUSED = re.compile(r"GLOBAL (?P<name>\S+) was not an allowed global")
 
 
 def to_bytes(state: Any) -> bytes:
@@ -64,7 +68,17 @@ def read_checkpoint(path: str | Path) -> Any:
         raise CheckpointError("checkpoint is missing", where=path)
     try:
         fault = _find_damage(path)
-        state = None if fault else torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickles that PyTorch has not written
+            state = None if fault else torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:  # its text advises to load without looking
+        found = _REFUSED.search(str(error))
+        raise CheckpointError(
+            "checkpoint holds more than plain data and tensors",
+            where=path,
+            got=found["name"] if found else "a pickle of something else",
+            next_step="do not trust it",
+        ) from error
     except Exception as error:  # torch.load and zipfile raise a dozen types on damaged files
         fault = f"{type(error).__name__}: {error}".splitlines()[0][:_LONGEST_REASON]
     if fault:

@@ -184,3 +184,27 @@ class LanguageModelScorer:
             for number, row, state in zip(numbers, scores, new, strict=True):
                 rows[number], after[number] = row, state
         return torch.stack(rows), after
+
+
+def load_lm_scorer(
+    directory: str | Path, checkpoint: str, tokens: Sequence[str], device: torch.device | str = "cpu"
+) -> LanguageModelScorer:
+    """A trained language model for shallow fusion.
+
+    Args:
+        directory: Output of its training.
+        checkpoint: File name of its checkpoint.
+        tokens: Those of the transducer.
+        device: Where it computes.
+
+    Raises:
+        ConfigError: If its tokens are others; otherwise as :func:`load_language_model`.
+    """
+    network, own_tokens = load_language_model(directory, checkpoint)
+    if tuple(own_tokens) != tuple(tokens):
+        raise ConfigError(
+            "the language model has another token list than the transducer",
+            where=directory,
+            next_step="train it again with the same --token_type and --nbpe (stages 6 and 7)",
+        )
+    return LanguageModelScorer(network, device)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 from espnet_ent.errors import ConfigError
 
@@ -22,7 +24,7 @@ def download_from_zoo(tag: str) -> Path:
         ConfigError: If the client is not installed, does not know the tag or does not reach its hub.
     """
     try:
-        from espnet_model_zoo.downloader import ModelDownloader
+        downloader = find_downloader()
     except ImportError:
         raise ConfigError(
             "no such file or directory, and espnet_model_zoo is not installed to look it up as a tag",
@@ -31,7 +33,7 @@ def download_from_zoo(tag: str) -> Path:
             next_step="mend the path, or pip install espnet_model_zoo",
         ) from None
     try:
-        client = ModelDownloader()
+        client = downloader()
         is_on_hub = _ON_HUB in client.get_url(name=tag) and not tag.startswith("http")
         return Path(client.huggingface_download(name=tag) if is_on_hub else client.download(name=tag))
     except Exception as error:  # the client and the libraries below it raise whatever they like
@@ -42,3 +44,15 @@ def download_from_zoo(tag: str) -> Path:
             got=f"{tag!r} ({reason})",
             next_step="mend the path or tag, or download the model elsewhere and name its zip",
         ) from error
+
+
+def find_downloader() -> Any:
+    """The client's class.
+
+    Raises:
+        ImportError: If it is not installed.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it imports distutils
+        from espnet_model_zoo.downloader import ModelDownloader
+    return ModelDownloader

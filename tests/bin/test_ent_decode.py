@@ -15,6 +15,7 @@ from espnet_ent.data.datadir import write_data_dir
 from espnet_ent.data.provenance import digest_files
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError, DataError
+from espnet_ent.inference import EmotionTranscriber
 from espnet_ent.metrics.calibration import Calibration
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.language_model import build_language_model
@@ -243,3 +244,23 @@ def test_long_utterances_are_read_window_by_window_and_an_empty_set_is_refused(e
         (tmp_path / "empty" / name).write_text("")
     with pytest.raises(DataError):
         decode(experiment, tmp_path / "empty", tmp_path / "other")
+
+
+def test_a_packed_model_decodes_with_the_options_it_was_packed_with(packed, tmp_path):
+    decode(packed.pack, packed.data, tmp_path / "out")
+    record = json.loads((tmp_path / "out/made_from.json").read_text())
+    assert record["config"]["beam_size"] == 2
+    found, expected = (
+        digests(tmp_path / "out"),
+        {path.name: path for path in packed.decoded.iterdir() if path.is_file()},
+    )
+    for name in found.keys() - {"made_from.json"}:
+        assert (tmp_path / "out" / name).read_bytes() == expected[name].read_bytes(), name
+    decode(packed.pack, packed.data, tmp_path / "greedy", "--beam_size", "1")
+    assert json.loads((tmp_path / "greedy/made_from.json").read_text())["config"]["beam_size"] == 1
+
+
+def test_temperatures_that_were_fitted_on_a_decoding_are_those_of_its_checkpoint(packed):
+    """Decoding, calibration and loading must mean the same by a checkpoint."""
+    fitted = Calibration.read(packed.experiment / "calibration.json")
+    assert EmotionTranscriber.from_pretrained(packed.experiment).calibration == fitted

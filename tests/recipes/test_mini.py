@@ -77,6 +77,14 @@ def test_stages_10_to_13_train_decode_and_score_and_change_nothing_when_rerun(wo
     again = workspace.run("mini", *options, *tiny)
     assert again.returncode == 0, again.stderr
     assert {name: digest for name, digest in _digests(exp).items() if not name.endswith(".log")} == made
+    # The trained model packed, its upload tried, and the pack decoding as stage 12 did.
+    packing = ("--stage", "14", "--stop_stage", "16", *options[2:])
+    packed = workspace.run("mini", *packing, *tiny)
+    assert packed.returncode == 0, packed.stderr
+    assert "exp/ent_tiny/ent_tiny_valid.loss.ave.zip: packed" in packed.stdout
+    assert "dry run (no --hf_repo): 14 files" in packed.stdout
+    assert "ent_tiny_valid.loss.ave.zip: decodes dump/raw/zed_test as " in packed.stdout
+    assert {name: made[name] for name in made} == {name: _digests(exp)[name] for name in made}
 
 
 def test_a_pretrained_encoder_goes_through_stages_9_to_13(workspace: Workspace, tmp_path: Path) -> None:

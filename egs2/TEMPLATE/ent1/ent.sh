@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Joint speech recognition and emotion recognition: data preparation to scoring, stages numbered as in ESPnet's asr.sh.
+# Joint speech recognition and emotion recognition: data preparation to packing, stages numbered as in ESPnet's asr.sh.
 # shellcheck disable=SC2034  # parse_options.sh sets the options, and some are read by name
 set -euo pipefail
 . utils/log.sh
@@ -9,7 +9,7 @@ set -euo pipefail
 help_message="Usage: $0 [--option value ...]
 
   --stage 1 --stop_stage 13 --skip_stages \"2 6\"   which stages to run
-  --skip_data_prep false --skip_train false --skip_eval false
+  --skip_data_prep false --skip_train false --skip_eval false --skip_packing false --skip_upload_hf false
   --folds \"1 2 3 4 5\" --seeds \"1 2 3\" --protocol honest|paper --nfold_jobs 1   several runs, one report
   --ngpu 0 --num_nodes 1 --nj 2 --inference_nj 2 --gpu_inference false --python python
   --datadir data --dumpdir dump --expdir exp
@@ -24,7 +24,10 @@ help_message="Usage: $0 [--option value ...]
   --ent_config FILE --ent_args \"\" --ent_tag NAME --ent_exp DIR --ent_stats_dir DIR
   --pretrained_model FILE --ignore_init_mismatch false
   --inference_config FILE --inference_args \"\" --inference_tag NAME --inference_ent_model valid.loss.ave.pth
-  --score_opts \"\" --local_score_opts \"\" --calibrate true   fit temperatures of confidence on the development set"
+  --score_opts \"\" --local_score_opts \"\" --calibrate true   fit temperatures of confidence on the development set
+  --pack_encoder auto|true|false --corpora \"NAME ...\"    stages 14 to 16: pack, upload, check
+  --hf_repo USER/NAME --hf_license NAME                 without --hf_repo or a token stage 15 is a dry run
+  --download_model HUB_ID|ZIP|DIR                       use a packed model in place of training"
 
 # Which stages
 stage=1
@@ -33,8 +36,8 @@ skip_stages=
 skip_data_prep=false
 skip_train=false
 skip_eval=false
-skip_packing=true
-skip_upload_hf=true
+skip_packing=false
+skip_upload_hf=false
 # Which runs
 folds=           # sessions to test on, each with data, dump and exp of its own: data/fold1, exp/fold1
 seeds=           # random seeds of training: exp/seed1, or exp/fold1/seed1
@@ -113,7 +116,10 @@ calibrate=true         # false: no temperatures of confidence are fitted on the 
 score_opts=
 local_score_opts=
 # Model zoo
+corpora=               # what the model is trained and tested on, for its card
+pack_encoder=auto      # true: bring a frozen pretrained encoder along; auto: only one that lies in a file or directory
 hf_repo=
+hf_license=            # of the weights, as the hub names it; default: by the corpora
 
 run_args=("$@")
 . utils/parse_options.sh
@@ -125,13 +131,6 @@ for option in nj inference_nj num_nodes; do
     [ "${!option}" -ge 1 ] || fail "option --${option}: expected 1 or more, got ${!option}"
 done
 [ "${feats_type}" = raw ] || fail "--feats_type ${feats_type}: only raw is supported"
-for option in download_model hf_repo; do
-    [ -z "${!option}" ] || fail "--${option} is not available yet; leave it out"
-done
-for option in skip_packing=true skip_upload_hf=true; do
-    name=${option%=*}
-    [ "${!name}" = "${option#*=}" ] || fail "--${name} ${!name} is not available yet; leave it ${option#*=}"
-done
 : "${lattice_supervision:=$([ "${mixing}" = true ] && echo intervals || echo utterance)}"
 case "${lattice_supervision}" in utterance | intervals) ;; *)
     fail "--lattice_supervision: expected utterance or intervals, got ${lattice_supervision}" ;;
@@ -145,8 +144,11 @@ esac
 . utils/functions.sh
 . utils/folds.sh
 . utils/language_model.sh
+. utils/packing.sh
 check_runs
+check_packing
 place_run
+place_download
 data_feats=${dumpdir}/raw
 trained_elsewhere=${ent_exp}
 name_outputs
@@ -162,9 +164,6 @@ if is_tests_only; then
     export ENT_TESTS_ONLY=true # for local/data.sh
 fi
 
-for later in "14 packing" "15 upload" "16 check"; do
-    ! runs "${later%% *}" || fail "stage ${later%% *} (${later#* }) is not available yet; use --stop_stage 13"
-done
 export ENT_PYTHON=${python} # for local/*.sh
 train_cmd=${train_cmd/#python /"${python}" }
 cuda_cmd=${cuda_cmd/#python /"${python}" }
@@ -178,6 +177,7 @@ if is_several; then
     run_folds
     exit 0
 fi
+download_pack
 
 if runs 1; then
     log "stage 1: data preparation"
@@ -333,4 +333,5 @@ if runs 13; then
     log "results in ${ent_exp}/RESULTS.md"
 fi
 
+packing_stages
 log "finished (language: ${lang})"

@@ -38,6 +38,7 @@ done
 
 ./ent.sh \
     --lang en \
+    --corpora "${train_corpus##*/} ${test_sets[*]}" \
     --train_set train \
     --valid_set dev \
     --test_sets "${test_sets[*]}" \

@@ -5,6 +5,7 @@ cd "$(dirname "$0")"
 
 ./ent.sh \
     --lang en \
+    --corpora mini \
     --train_set train \
     --valid_set dev \
     --test_sets "test zed_dev zed_test" \

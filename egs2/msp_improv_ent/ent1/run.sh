@@ -5,6 +5,7 @@ cd "$(dirname "$0")"
 
 ./ent.sh \
     --lang en \
+    --corpora msp_improv \
     --train_set train \
     --valid_set dev \
     --test_sets "test" \

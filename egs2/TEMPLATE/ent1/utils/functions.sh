@@ -43,6 +43,8 @@ runs() {
     [ "${skip_data_prep}" = false ] || skipped+="1 2 3 4 5 "
     [ "${skip_train}" = false ] || skipped+="6 7 8 9 10 11 "
     [ "${skip_eval}" = false ] || skipped+="12 13 "
+    [ "${skip_packing}" = false ] || skipped+="14 15 16 "
+    [ "${skip_upload_hf}" = false ] || skipped+="15 "
     [ "${stage}" -le "$1" ] && [ "${stop_stage}" -ge "$1" ] && [[ ${skipped} != *" $1 "* ]]
 }
 
@@ -120,7 +122,7 @@ command_line() {
         if is_tests_only && [ "${option//-/_}" = skip_train ]; then
             line+=" --skip_train true"
         fi
-        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | nfold_jobs | python) continue ;; esac
+        case "${option//-/_}" in stage | stop_stage | skip_* | nj | inference_nj | nfold_jobs | python | hf_* | corpora | pack_encoder) continue ;; esac
         [[ ${option} != lm[_-]* ]] || is_lm_trained || continue
         [[ " ${run_args[*]:i+2} " != *" ${run_args[i]} "* ]] || continue # given again later
         [[ ${option} != @(folds|seeds) || -n ${run_args[i + 1]} ]] || continue # one run of many

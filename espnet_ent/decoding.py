@@ -197,7 +197,10 @@ def _read_emotion_texts(
         raise DataError("utterances have no text", where=path, got=f"{len(missing)}: {' '.join(missing[:5])}")
     training = read_yaml(Path(experiment) / "config.yaml")
     tokens = TokenList.from_config(training["token_list"])
-    tokenizer = build_tokenizer(training["token_type"], training.get("bpemodel"), tokens.symbols)
+    bpemodel = training.get("bpemodel")
+    if bpemodel and Path(experiment, bpemodel).is_file():  # that of a packed model
+        bpemodel = str(Path(experiment, bpemodel))
+    tokenizer = build_tokenizer(training["token_type"], bpemodel, tokens.symbols)
     return {
         utterance.utt_id: tuple(tokens.encode(tokenizer.text2tokens(texts[utterance.utt_id])).tolist())
         for utterance in utterances

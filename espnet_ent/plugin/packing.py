@@ -166,9 +166,9 @@ def _write_decoding(experiment: Path, directory: Path, options: PackOptions) -> 
     found = None
     for decoded in options.decoded:
         record = _read_json(Path(decoded, PROVENANCE))
-        if {key: record.get(key) for key in ("checkpoint", "lm") if key in record} != expected:
+        if {key: record[key] for key in ("checkpoint", "lm", "emotion_text") if key in record} != expected:
             raise ConfigError(
-                "decoded with another checkpoint or language model",
+                "decoded with another checkpoint, language model or given texts",
                 where=decoded,
                 expected=options.checkpoint,
                 next_step="rerun stage 12 (decoding)",

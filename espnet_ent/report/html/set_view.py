@@ -137,10 +137,10 @@ class SetView:
         """What is wrong with each utterance."""
         reference, hypothesis = self.set.reference, self.set.hypothesis
         ids = self.set.utterances
-        counts = word_errors([reference.text[utt] for utt in ids], [hypothesis.text[utt] for utt in ids])
+        counts = word_errors([reference.text[utt] for utt in ids], [hypothesis.text.get(utt, "") for utt in ids])
         return {
             utt: _Errors(
-                words=None if utt in self.set.untranscribed else count,
+                words=count if self._has_both_texts(utt) else None,
                 emotion=None if reference.emotion is None else reference.emotion[utt] != hypothesis.emotion[utt],
                 timeline=None
                 if reference.timeline is None
@@ -148,6 +148,9 @@ class SetView:
             )
             for utt, count in zip(ids, counts, strict=True)
         }
+
+    def _has_both_texts(self, utt: str) -> bool:
+        return self.set.no_words is None and utt not in self.set.untranscribed
 
     @cached_property
     def worst_first(self) -> list[str]:
@@ -181,7 +184,7 @@ class SetView:
             "speaker": self.set.speakers[utt],
             "seconds": round(self.decoded.durations.get(utt, 0.0), 3),
             "reference": None if utt in self.set.untranscribed else reference.text[utt],
-            "text": hypothesis.text[utt],
+            "text": hypothesis.text.get(utt, ""),
             "words": None if errors.words is None else [errors.words.errors, errors.words.reference_length],
             "emotion": [None if reference.emotion is None else reference.emotion[utt], self.decoded.emotions.get(utt)],
             "eder": None if timeline is None else round(timeline.rates.eder, _DECIMALS),
@@ -197,7 +200,7 @@ class SetView:
         """What opens below the line, but for the audio and the lattice."""
         reference, hypothesis, decoded = self.set.reference, self.set.hypothesis, self.decoded
         utterance = self.utterances[utt]
-        known = [] if utt in self.set.untranscribed else word_edits([reference.text[utt]], [hypothesis.text[utt]])
+        known = word_edits([reference.text[utt]], [hypothesis.text[utt]]) if self._has_both_texts(utt) else None
         return {
             "edits": known[0] if known else None,
             "words": words_of(decoded.words.get(utt, ())),

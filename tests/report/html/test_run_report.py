@@ -165,6 +165,13 @@ def test_what_is_not_there_is_left_out(tmp_path: Path) -> None:
     page = run_page(experiment, data)
     row = _rows(page)["a1"]
     detail = page.details[row["detail"]]
+    for name in ("text", "word_times"):
+        (decoded / name).unlink()
+    silent = run_page(experiment, data, ReportOptions(audio=AudioOptions("none")))
+    of_words = _rows(silent)["a1"]
+    assert (of_words["text"], of_words["words"], of_words["reference"]) == ("", None, "OPEN THE DOOR")
+    assert (silent.details["detail-0-0"]["edits"], silent.details["detail-0-0"]["words"]) == (None, [])
+    assert silent.content["sets"][0]["speakers"][0]["wer"] is None
     assert (row["eder"], row["parts"], row["emotion"]) == (None, None, [None, None])
     assert (detail["posteriors"], detail["frames"], detail["system"], detail["reference"]) == (None,) * 4
     assert detail["words"][0] == [0.15, 0.4, "OPEN", None, None, None]

@@ -24,7 +24,8 @@ Ent.cards = ({ results }) => {
 // What was not scored, and why.
 Ent.leftOut = ({ results }) => {
   const reasons = [];
-  if (results.recognition.num_untranscribed) reasons.push(`WER and CER leave out ${results.recognition.num_untranscribed} utterances without a transcript.`);
+  if (results.recognition_left_out) reasons.push(`No words are scored: ${results.recognition_left_out}.`);
+  else if (results.recognition.num_untranscribed) reasons.push(`WER and CER leave out ${results.recognition.num_untranscribed} utterances without a transcript.`);
   if (!results.emotion) reasons.push(`No utterance emotion is scored: ${results.emotion_left_out}.`);
   if (!results.eder) reasons.push(`No emotion timeline is scored: ${results.eder_left_out}.`);
   if (!results.words && results.words_left_out) reasons.push(`No times of words are scored: ${results.words_left_out}.`);

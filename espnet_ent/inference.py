@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio_input import Audio, recording_of
+from espnet_ent.data.emotion_lattice import EmotionLattice
 from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words, word_ends
@@ -207,6 +208,36 @@ class EmotionTranscriber:
                     "not mono floating-point samples", expected="float32 (N,)", got=f"{samples.dtype} {samples.shape}"
                 )
         return self.transcribe_recordings([Recording.of_samples(samples) for samples in recordings])
+
+    @torch.no_grad()
+    def emotion_lattice(self, recording: Recording) -> EmotionLattice | None:
+        """The whole emotion lattice of a recording, over the text that the search finds in it.
+
+        Probabilities are raw. None for a model without an emotion lattice (frame-wise ones included), and for a
+        recording that is longer than a window, of which there is no lattice as a whole.
+
+        Raises:
+            AudioError: If samples are not finite or can't be read.
+        """
+        windows = plan_windows(
+            recording.num_samples, self.grid, self.config.window_seconds, self.config.context_seconds
+        )
+        joint = self.model.emotion_joint
+        if joint is None or joint.is_frame_wise or len(windows) > 1:
+            return None
+        enc, loudest = self._encode(recording, windows[0])
+        ((best, *_),) = self._search([enc], [loudest <= SILENCE])
+        g = self.model.emotion_states(*self._labels(best.tokens))
+        columns = [
+            self.model.node_emotions(enc, g, torch.full((1, best.num_frames), column, device=self.device))[0]
+            for column in range(g.size(1))
+        ]
+        return EmotionLattice(
+            probabilities=torch.stack(columns, dim=1).exp().cpu().numpy(),
+            tokens=tuple(self.model.tokens[index] for index in best.tokens),
+            nodes=best.nodes,
+            grid=self.grid,
+        )
 
     @torch.no_grad()
     def transcribe_recordings(

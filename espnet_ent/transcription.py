@@ -21,8 +21,9 @@ from espnet_ent.export.format import Transcribed
 from espnet_ent.export.registry import Maker, formats_named
 from espnet_ent.export.writing import StreamWriter, TranscriptWriter
 from espnet_ent.inference import EmotionTranscriber
+from espnet_ent.report.html.format import Html
 
-REPORT_FORMATS: dict[str, Maker] = {}
+REPORT_FORMATS: dict[str, Maker] = {"html": Html}
 """Formats that need more than :mod:`espnet_ent.export` may import, by name."""
 
 

@@ -6,11 +6,12 @@ import yaml
 
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.provenance import digest_files
+from espnet_ent.data.recording import Recording
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.metrics.calibration import Calibration, scale
 from espnet_ent.plugin.builder import build_model
-from espnet_ent.transducer.states import EncoderStates
+from espnet_ent.transducer.states import EncoderStates, PredictionStates
 from tests.plugin.tiny import tiny_config
 
 
@@ -371,3 +372,31 @@ def test_device_that_is_not_there_is_one_line(experiment):
 def test_file_of_less_than_a_sample_is_empty(transcriber, tmp_path, rate):
     soundfile.write(tmp_path / "a.wav", np.zeros(1, np.float32), rate)
     assert transcriber(tmp_path / "a.wav").remark == "empty"
+
+
+def test_the_lattice_holds_the_path_s_emotions_and_every_node(transcriber):
+    """The path's nodes are the frames of the transcript; every other node is computed by itself, without blocks."""
+    samples = noise(30000, seed=2)
+    lattice, transcript = transcriber.emotion_lattice(Recording.of_samples(samples)), transcriber.transcribe(samples)
+    nodes = np.array(lattice.nodes)
+    assert (lattice.grid, len(nodes)) == (transcriber.grid, len(transcript.frame_posteriors))
+    path = lattice.probabilities[np.arange(len(nodes)), nodes]
+    np.testing.assert_allclose(path, transcript.frame_posteriors, rtol=1e-4, atol=1e-6)
+    model = transcriber.model
+    with torch.no_grad():
+        enc = model.encoder(torch.from_numpy(samples)[None], torch.tensor([len(samples)]))
+        labels = torch.tensor([[model.tokens.index(token) for token in lattice.tokens]], dtype=torch.long)
+        g = model.emotion_states(labels, torch.tensor([labels.size(1)]))
+        h, g = model.transducer.emotion_inputs(enc, PredictionStates(g, g, torch.tensor([g.size(1)])))
+        for frame, column in ((0, 0), (3, len(lattice.tokens)), (len(nodes) - 1, 0)):
+            expected = model.emotion_joint.logits(h[0, [frame]], g[0, [column]])[0].softmax(-1)
+            np.testing.assert_allclose(lattice.probabilities[frame, column], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_there_is_no_lattice_of_several_windows_or_without_the_branch(transcriber, experiment):
+    short = EmotionTranscriber.from_pretrained(experiment, config=InferenceConfig(window_seconds=1.0))
+    assert short.emotion_lattice(Recording.of_samples(noise(40000))) is None
+    model = build_model(tiny_config(model_conf={"lattice_weight": 0.0}))
+    assert EmotionTranscriber(model).emotion_lattice(Recording.of_samples(noise(8000))) is None
+    frame_wise = build_model(tiny_config(emotion_joint_conf={"joint_size": 8, "frame_wise": True}))
+    assert EmotionTranscriber(frame_wise).emotion_lattice(Recording.of_samples(noise(8000))) is None

@@ -108,6 +108,17 @@ def test_commands_for_people_are_there(metadata: dict[str, Any]) -> None:
         assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
+def test_files_that_are_no_modules_are_packed(metadata: dict[str, Any]) -> None:
+    packed = {
+        path
+        for package, patterns in metadata["package_data"].items()
+        for pattern in patterns
+        for path in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    files = {path for path in (ROOT / "espnet_ent").rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    assert files - packed == {path for path in files if path.suffix == ".py"}
+
+
 def _install(tmp_path: Path, venv: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [str(ROOT / "tools/install.sh"), str(venv)],

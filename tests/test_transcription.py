@@ -115,7 +115,7 @@ def test_nothing_to_do_needs_no_model(folder: Path, capsys: pytest.CaptureFixtur
         (["in", "--batch_size", "0"], "batch_size out of range"),
         (["in", "--out", "-"], "3 recordings can't be told apart"),
         (["in", "--inference_config", "nothing.yaml"], "nothing.yaml"),
-        (["in"], "configuration is missing"),
+        (["in"], "no such model"),
     ],
 )
 def test_a_wrong_option_is_one_line_and_writes_nothing(folder: Path, options: list[str], message: str) -> None:

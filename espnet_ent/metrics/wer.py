@@ -111,6 +111,39 @@ def correct_words(references: Sequence[str], hypotheses: Sequence[str]) -> list[
     ]
 
 
+def word_edits(references: Sequence[str], hypotheses: Sequence[str]) -> list[list[tuple[str, str, str]]]:
+    """How hypotheses differ from references, by the alignment that :func:`word_errors` counts.
+
+    Returns:
+        For each of the N utterances, runs (``equal | substitute | delete | insert``, words of the reference, words of
+        the hypothesis).
+
+    Raises:
+        ValueError: If the two differ in length.
+
+    >>> word_edits(["the door"], ["a door now"])
+    [[('substitute', 'the', 'a'), ('equal', 'door', 'door'), ('insert', '', 'now')]]
+    """
+    import jiwer
+
+    edits = []
+    for (alignment, reference), hypothesis in zip(
+        _align(jiwer.process_words, references, hypotheses), hypotheses, strict=True
+    ):
+        guess = hypothesis.split()
+        edits.append(
+            [
+                (
+                    run.type,
+                    " ".join(reference[run.ref_start_idx : run.ref_end_idx]),
+                    " ".join(guess[run.hyp_start_idx : run.hyp_end_idx]),
+                )
+                for run in alignment
+            ]
+        )
+    return edits
+
+
 def _errors(align: Callable[..., Any], references: Sequence[str], hypotheses: Sequence[str]) -> list[ErrorCounts]:
     return [_count(alignment, len(units)) for alignment, units in _align(align, references, hypotheses)]
 

@@ -341,6 +341,7 @@ if runs 13; then
             --out "${ent_exp}/RESULTS.md" --command "$(command_line)"
     fi
     log "results in ${ent_exp}/RESULTS.md"
+    [ "${protocol}" = paper ] || log "to look at: ent-report --exp ${ent_exp} --data ${data_feats}"
 fi
 
 packing_stages

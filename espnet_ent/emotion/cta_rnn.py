@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_ent.emotion.attention_pooling import AttentionPooling
 from espnet_ent.emotion.channel_attention import ChannelAttention
 from espnet_ent.emotion.layer_fusion import LayerFusion
 from espnet_ent.emotion.utterance import UtteranceInputs
+from espnet_ent.encoders.padded_rnn import run_padded
 from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.masks import padding_mask
 from espnet_ent.transducer.states import EncoderUse
@@ -110,6 +110,5 @@ class CTARNNHead(nn.Module):
         states = self.fusion(layers, lengths)
         if self.channels is not None:
             states = self.channels(states, lengths)
-        packed = pack_padded_sequence(self.dropout(states), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=states.size(1))[0]
+        states = run_padded(self.rnn, self.dropout(states), lengths)
         return self.output(self.dropout(self.pooling(states, padding_mask(lengths, states))))

@@ -10,9 +10,9 @@ from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from espnet_ent.emotion.coattention_block import Stream
+from espnet_ent.encoders.padded_rnn import run_padded
 from espnet_ent.transducer.masks import BLANK, mask_labels, padding_mask
 
 _KERNEL = 5
@@ -45,9 +45,7 @@ class AcousticStream(nn.Module):
             valid = states.masked_fill(padding_mask(lengths, states).unsqueeze(-1), 0.0)
             states = convolution(valid.transpose(1, 2)).transpose(1, 2).relu()
             lengths = (lengths + 1) // 2
-        packed = pack_padded_sequence(self.dropout(states), lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=states.size(1))[0]
-        return Stream.of(self.norm(states), lengths)
+        return Stream.of(self.norm(run_padded(self.rnn, self.dropout(states), lengths)), lengths)
 
 
 class StateStream(nn.Module):
@@ -98,6 +96,4 @@ class TokenStream(nn.Module):
         labels = torch.cat([labels.new_full((len(labels), 1), BLANK), labels], dim=1)
         lengths = label_lengths.to(labels.device) + 1
         embedded = self.dropout(self.embedding(labels))
-        packed = pack_padded_sequence(embedded, lengths.cpu(), batch_first=True, enforce_sorted=False)
-        states = pad_packed_sequence(self.rnn(packed)[0], batch_first=True, total_length=labels.size(1))[0]
-        return Stream.of(self.norm(states), lengths)
+        return Stream.of(self.norm(run_padded(self.rnn, embedded, lengths)), lengths)

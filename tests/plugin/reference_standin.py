@@ -106,7 +106,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, ssl: nn.Module) -> list[Mapping[st
     """Let the builder know ``encoder: ssl``; returns the options that it will be given."""
     given: list[Mapping[str, Any]] = []
 
-    def build(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follow: bool) -> SslStandIn:
+    def build(config: Mapping[str, Any], emotion_layer_mix: bool, *_others: Any) -> SslStandIn:
         assert config["encoder"] == "ssl"
         given.append(config["encoder_conf"])
         return SslStandIn(config["encoder_conf"], emotion_layer_mix, ssl)

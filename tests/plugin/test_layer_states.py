@@ -54,7 +54,7 @@ def test_all_layers_of_a_recogniser_are_there_whichever_are_used(tmp_path, freez
     with torch.no_grad():
         used = model.encoder.layer_states(torch.from_numpy(SAMPLES)[None], torch.tensor([len(SAMPLES)]))
         model.encoder.mix.weights.copy_(torch.tensor([0.0, np.log(4.0)]))
-    np.testing.assert_allclose(states[[2, 0]], used.states[0, :, : int(used.lengths[0])].numpy(), atol=1e-6)
+    np.testing.assert_allclose(states[[2, 0]], used.stacked[0, :, : int(used.lengths[0])].numpy(), atol=1e-6)
     assert LearnedWeights(model, layers).told() == {"encoder.mix": pytest.approx({3: 0.2, 1: 0.8})}
     assert model.encoder.parts.layers == (3, 1)
 

@@ -26,7 +26,7 @@ def workspace(tmp_path: Path) -> Workspace:
     files = [f"{folder}/{name}/wav.scp" for folder in ("data", "dump/raw") for name in sets]
     for system in ("ent", "fent"):
         exp = f"exp/ent_train_{system}_mini_raw_char"
-        files += [f"{exp}/config.yaml", *(f"{exp}/decode_greedy_valid.loss.ave/{name}/text" for name in sets)]
+        files += [f"{exp}/config.yaml", *(f"{exp}/decode_greedy_valid.loss.ave/{name}/utt2duration" for name in sets)]
     for file in [*files, *_INPUTS.split()]:
         (recipe / file).parent.mkdir(parents=True, exist_ok=True)
         (recipe / file).touch()

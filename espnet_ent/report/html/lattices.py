@@ -40,7 +40,7 @@ class LatticeSource:
         made_from = _made_from(view.directory / PROVENANCE)
         name = view.scored.results.get("checkpoint")
         path = Path(experiment, name or "")
-        if name is None or made_from["checkpoint"] != digest_files([path, Path(experiment, "config.yaml")]):
+        if name is None or made_from["checkpoint"] != digest_files([path]):
             raise CheckpointError(
                 "not the checkpoint that was decoded", where=path, next_step="rerun stages 12 and 13, or --lattices 0"
             )

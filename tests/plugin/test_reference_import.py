@@ -361,7 +361,7 @@ def test_the_other_type_is_told(case: Case) -> None:
 def test_what_is_no_checkpoint_is_refused(case: Case, content: bytes | None) -> None:
     if content is not None:
         case.path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=r"model\.pth: checkpoint (is missing|is damaged|holds more than plain data)"):
+    with pytest.raises(CheckpointError, match=r"model\.pth: checkpoint (is|holds more than plain data)"):
         import_reference(case.path, case.out, ReferenceOptions("ent"))
 
 

@@ -100,6 +100,7 @@ def test_the_checkpoint_is_chosen_with_the_setting() -> None:
 
 def test_a_checkpoint_of_a_setting_that_is_not_allowed_is_the_one_with_the_smallest_eder() -> None:
     offered = [row("deaf", *[(eder, 19, 80)] * 2, checkpoint=f"{eder}epoch.pth") for eder in (3, 1, 2)]
+    offered.append(row("deaf", (0, 19, 80), checkpoint="0epoch.pth"))  # one seed
     ceiling = [row("top", *[figures] * 2, checkpoint="c", is_supervised=True) for figures in ((9, 1, 80), (8, 99, 80))]
     _, deaf, top = best_checkpoints([PLAIN, *offered, *ceiling], 2, "dev")
     assert deaf.checkpoint == "1epoch.pth"

@@ -17,6 +17,9 @@ from espnet_ent.report.sweep_record import is_changed, write_records
 from espnet_ent.report.sweep_scores import Row, RunPlaces, read_rows
 
 _START = "valid.loss.ave.pth"  # what others start from
+# A group of its own: a shell that is told to stop does not tell what it has started.
+_TOGETHER = """set -m; job=; trap '[ -z "${job}" ] || kill -TERM -- "-${job}"; wait; exit 143' TERM INT HUP; \
+( %s ) & job=$!; wait "${job}\""""
 
 
 @dataclass
@@ -136,7 +139,7 @@ class SweepRuns:
         plan, expdir = self.places.plan, self.places.expdir
         given = ["./run.sh", "--seeds", seed, "--expdir", expdir, "--inference_nj", "1", *setting.run_options]
         given += ["--ent_config", f"{expdir}/{self.places.folder.name}/{setting.name}.yaml"]
-        given += ["--ent_tag", plan.tag(setting), "--test_sets", " ".join(sets)]
+        given += ["--ent_tag", plan.tag(setting), "--test_sets", " ".join(sets), "--calibrate", "false"]
         if setting.start is not None:
             start = next(other for other in plan.settings if other.name == setting.start)
             model = f"{expdir}/seed{seed}/ent_{plan.tag(start)}/{_START}"
@@ -151,9 +154,9 @@ class SweepRuns:
         return commands
 
     def _job(self, name: str, commands: Sequence[Sequence[str]]) -> Job:
-        """Commands in the recipe's directory, each after the success of the one before."""
+        """Commands in the recipe's directory, each after the success of the one before, which are stopped together."""
         line = " && ".join(map(shlex.join, [["cd", str(self.places.recipe)], *commands]))
-        return Job(self.places.folder / "log" / f"{name}.log", ("bash", "-c", line))
+        return Job(self.places.folder / "log" / f"{name}.log", ("bash", "-c", _TOGETHER % line))
 
 
 def _tell(results: Sequence[JobResult]) -> None:

@@ -97,8 +97,8 @@ def test_the_second_time_nothing_is_done_and_the_table_is_the_same(recipe) -> No
     assert len(done) == len(set(done)) == 2 * 2 * (1 + 2 + 1)  # settings, seeds: trained, decoded twice, tested
 
 
-def test_a_killed_sweep_goes_on_where_it_was(recipe, tmp_path) -> None:
-    """Everything of it is killed, in the training of `good` with the second seed."""
+def test_a_sweep_that_was_stopped_goes_on_where_it_was(recipe, tmp_path) -> None:
+    """In the training of `good` with the second seed; what it has started stops with it."""
     plan = write_plan(recipe, settings=SMALL)
     (recipe / "hold.txt").write_text("plan_good 2")
     command = [sys.executable, "-m", "espnet_ent.bin.ent_sweep", str(plan), "--recipe", str(recipe)]
@@ -109,20 +109,24 @@ def test_a_killed_sweep_goes_on_where_it_was(recipe, tmp_path) -> None:
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
-    ) as killed:
+    ) as stopped:
         deadline = time.monotonic() + 60
-        while not (recipe / "work.txt").exists() or "started plan_good 2" not in work(recipe):
-            assert killed.poll() is None, killed.stderr.read()
+        while not (recipe / "work.txt").exists() or not work(recipe)[-1].startswith("started"):
+            assert stopped.poll() is None, stopped.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        os.killpg(killed.pid, signal.SIGKILL)
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait() == 143
+    held = int(work(recipe)[-1].split()[-1])
+    with pytest.raises(ProcessLookupError):
+        os.kill(held, 0)
     assert not (recipe / "exp" / "sweep_plan.md").exists()
     (recipe / "hold.txt").unlink()
-    before = [line for line in work(recipe) if not line.startswith("started")]
+    before = work(recipe)[:-1]
     assert sweep(recipe, plan) == 0
     done = [line for line in work(recipe) if not line.startswith("started")]
     assert done[: len(before)] == before
-    assert {line.split(maxsplit=1)[1] for line in done[len(before) :] if line.startswith("trained")} == {"plan_good 2"}
+    assert {line for line in done[len(before) :] if line.startswith("trained")} == {"trained plan_good 2"}
     assert len(done) == len(set(done))
     undisturbed = make_recipe(tmp_path / "undisturbed")
     assert sweep(undisturbed, write_plan(undisturbed, settings=SMALL)) == 0

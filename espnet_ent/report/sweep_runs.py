@@ -19,7 +19,7 @@ from espnet_ent.report.sweep_scores import Row, RunPlaces, read_rows
 _START = "valid.loss.ave.pth"  # what others start from
 # A group of its own: a shell that is told to stop does not tell what it has started.
 _TOGETHER = """set -m; job=; trap '[ -z "${job}" ] || kill -TERM -- "-${job}"; wait; exit 143' TERM INT HUP; \
-( %s ) & job=$!; wait "${job}\""""
+( %s ) & job=$!; set +m; wait "${job}\""""
 
 
 @dataclass

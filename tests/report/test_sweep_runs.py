@@ -152,7 +152,7 @@ def test_a_run_that_fails_is_told_and_the_others_go_on(recipe, capfd) -> None:
     settings = {"plain": {}, "broken": {"fails": True}, "good": {"eder": 30}}
     assert sweep(recipe, write_plan(recipe, settings=settings)) == 1
     told = capfd.readouterr()
-    assert "run.sh: error: it fails" in told.err
+    assert told.err == "run.sh: error: it fails\n" * 2
     assert "2 runs failed" in told.out
     assert "good <- chosen" in cells(recipe)
     assert "Without scores, not run or failed: broken." in report(recipe)

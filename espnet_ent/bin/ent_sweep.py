@@ -12,7 +12,7 @@ from espnet_ent.bin.command import Parser, run
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("plan", help="YAML file; espnet_ent/report/sweep.py tells what is in it")
+    parser.add_argument("plan", help="YAML file; espnet_ent/report/sweep_plan.py tells what is in it")
     parser.add_argument("--recipe", default=".", help="directory of run.sh, whose stages 1 to 10 have been run")
     parser.add_argument("--seeds", nargs="+", default=["1"], help="seeds of training")
     parser.add_argument("--dev", default="zed_dev", help="set that chooses setting and checkpoint, by its EDER")
@@ -31,25 +31,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     from espnet_ent.errors import ConfigError
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.results_md import write_document
-    from espnet_ent.report.sweep import read_plan, read_rows, sweep_blocks
+    from espnet_ent.report.sweep_plan import read_plan
     from espnet_ent.report.sweep_runs import SweepRuns
+    from espnet_ent.report.sweep_scores import RunPlaces
+    from espnet_ent.report.sweep_table import sweep_blocks
 
-    plan = read_plan(args.plan)
-    runs = SweepRuns(plan, Path(args.recipe), args.expdir, tuple(args.seeds), args.max_jobs_run, args.inference_tag)
+    plan, recipe = read_plan(args.plan), Path(args.recipe)
     if args.tests and args.only:
         raise ConfigError("the test set is read when all settings are done", where="--tests", got="--only")
-    failed = runs.train(args.dev, args.only)
-    place = (plan, args.recipe, args.expdir, args.inference_tag, args.seeds)
-    if args.tests and failed:
+    places = RunPlaces(plan, recipe, args.expdir, tuple(args.seeds), args.inference_tag)
+    runs = SweepRuns(places, args.dev, args.max_jobs_run)
+    runs.train(args.only)
+    if args.tests and runs.failed:
         print("test sets are not read: runs failed")
     elif args.tests:
-        failed += runs.test(read_rows(*place, [args.dev]), args.dev, args.tests)
-    blocks = sweep_blocks(read_rows(*place, [args.dev, *args.tests]), plan, args.dev, args.tests)
+        runs.test(runs.rows(), args.tests)
+    blocks = sweep_blocks(plan, runs.rows(args.tests), runs.num_seeds, args.dev, args.tests, runs.changed)
     out = args.out or Path(args.recipe, args.expdir, f"sweep_{plan.name}.md")
     write_document(out, blocks)
     print(render_terminal(blocks))
-    print(f"{out}: written{f'; {failed} runs failed' if failed else ''}")
-    return 1 if failed else 0
+    num_failed = len({run[:2] for run in runs.failed})
+    print(f"{out}: written{f'; {num_failed} runs failed' if num_failed else ''}")
+    return 1 if num_failed else 0
 
 
 def cli() -> None:

@@ -6,6 +6,8 @@ with one label an utterance never tells it not to. The states of this branch can
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,18 +19,11 @@ LAYERS = ("conv", "attention")
 _OVERLAP = 3  # features that neighbouring frames share, as in ESPnet's convolutional subsampling
 
 
-class LocalContext(nn.Module):
-    """Layers of limited reach over features, at the frame rate of the encoder.
+@dataclass(frozen=True)
+class LocalContextOptions:
+    """``emotion_branch_conf`` of ``emotion_branch: local_context``.
 
-    Frame t sees the features from ``subsampling * (t - reach)`` to ``subsampling * (t + reach + 1) + 2``; see
-    :attr:`reach`.
-
-    Dimensions: B batch, N feature frames, F features, T encoder frames, D size.
-
-    Args:
-        input_size: F.
-        output_size: D; also that of the encoder.
-        subsampling: Feature frames for one encoder frame.
+    Attributes:
         layers: ``conv`` (depthwise separable convolutions) or ``attention`` (self-attention in a window).
         num_layers: Number of them; 0 leaves the frames alone.
         width: Frames that a layer sees, an odd number.
@@ -41,36 +36,66 @@ class LocalContext(nn.Module):
         ConfigError: On an unknown kind of layers or a value out of range.
     """
 
-    def __init__(
-        self,
-        input_size: int,
-        output_size: int,
-        subsampling: int,
-        layers: str = "conv",
-        num_layers: int = 2,
-        width: int = 5,
-        num_heads: int = 4,
-        dropout: float = 0.1,
-        context_dropout: float | None = None,
-    ) -> None:
-        super().__init__()
-        _check(layers, num_layers, width, context_dropout)
-        self.subsampling = subsampling
-        self.width, self.num_layers = width, num_layers
-        self.input = nn.Conv1d(input_size, output_size, subsampling + _OVERLAP, stride=subsampling)
-        if layers == "conv":
-            made = [_Convolution(output_size, width, dropout) for _ in range(num_layers)]
-        else:
-            made = [_WindowedAttention(output_size, width, num_heads, dropout) for _ in range(num_layers)]
-        self.layers = nn.ModuleList(made)
-        self.norm = nn.LayerNorm(output_size)
-        self.context_dropout = context_dropout
-        self.context = nn.Linear(output_size, output_size) if context_dropout is not None else None
+    layers: str = "conv"
+    num_layers: int = 2
+    width: int = 5
+    num_heads: int = 4
+    dropout: float = 0.1
+    context_dropout: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.layers not in LAYERS:
+            _refuse("unknown layers", " | ".join(LAYERS), self.layers)
+        if self.num_layers < 0:
+            _refuse("num_layers out of range", "0 or more", self.num_layers)
+        if self.width < 1 or self.width % 2 == 0:
+            _refuse("width out of range", "an odd number", self.width)
+        if self.num_heads < 1:
+            _refuse("num_heads out of range", "1 or more", self.num_heads)
+        if not 0 <= self.dropout < 1:
+            _refuse("dropout out of range", "0 or more, below 1", self.dropout)
+        if self.context_dropout is not None and not 0 <= self.context_dropout <= 1:
+            _refuse("context_dropout out of range", "0..1", self.context_dropout)
 
     @property
     def reach(self) -> int:
         """Encoder frames to each side that a frame sees."""
         return self.num_layers * (self.width // 2)
+
+
+class LocalContext(nn.Module):
+    """Layers of limited reach over features, at the frame rate of the encoder.
+
+    Frame t sees the features from ``subsampling * (t - reach)`` to ``subsampling * (t + reach + 1) + 2``, with the
+    reach of its options. How much speech that is depends on the features. Log-mel features with fixed statistics
+    (``global_mvn``) see a window of the Fourier transform. Others know a few numbers of the whole utterance:
+    ``utterance_mvn`` the mean of each feature, ``fbank_pitch`` level and mean F0, SSL models with normalised input its
+    mean and variance, those with group normalisation (the base models) mean and variance of each channel of their
+    first convolution, Whisper the loudest value of its 30 s.
+
+    Dimensions: B batch, N feature frames, F features, T encoder frames, D size.
+
+    Args:
+        input_size: F.
+        output_size: D; also that of the encoder.
+        subsampling: Feature frames for one encoder frame.
+        options: Layers.
+
+    Raises:
+        ConfigError: If attention heads don't divide D.
+    """
+
+    def __init__(
+        self, input_size: int, output_size: int, subsampling: int, options: LocalContextOptions | None = None
+    ) -> None:
+        super().__init__()
+        self.options = options = options or LocalContextOptions()
+        self.subsampling = subsampling
+        self.input = nn.Conv1d(input_size, output_size, subsampling + _OVERLAP, stride=subsampling)
+        make = _Convolution if options.layers == "conv" else _WindowedAttention
+        self.layers = nn.ModuleList(make(output_size, options) for _ in range(options.num_layers))
+        self.norm = nn.LayerNorm(output_size)
+        self.context = nn.Linear(output_size, output_size) if options.context_dropout is not None else None
 
     def forward(self, features: Tensor, feature_lengths: Tensor, h: Tensor, lengths: Tensor) -> Tensor:
         """States (B, T, D).
@@ -95,19 +120,19 @@ class LocalContext(nn.Module):
             return x
         kept = h.new_ones(len(h), 1, 1)
         if self.training:
-            kept = (torch.rand_like(kept) >= self.context_dropout).to(h.dtype)
+            kept = (torch.rand_like(kept) >= self.options.context_dropout).to(h.dtype)
         return x + kept * self.context(h)
 
 
 class _Convolution(nn.Module):
     """Norm, depthwise convolution, pointwise convolution."""
 
-    def __init__(self, size: int, width: int, dropout: float) -> None:
+    def __init__(self, size: int, options: LocalContextOptions) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(size)
-        self.depthwise = nn.Conv1d(size, size, width, padding=width // 2, groups=size)
+        self.depthwise = nn.Conv1d(size, size, options.width, padding=options.width // 2, groups=size)
         self.pointwise = nn.Linear(size, size)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
         x = self.norm(x).masked_fill(padding.unsqueeze(-1), 0.0)
@@ -118,14 +143,14 @@ class _Convolution(nn.Module):
 class _WindowedAttention(nn.Module):
     """Norm, self-attention over the frames of a window."""
 
-    def __init__(self, size: int, width: int, num_heads: int, dropout: float) -> None:
+    def __init__(self, size: int, options: LocalContextOptions) -> None:
         super().__init__()
-        if size % num_heads:
-            raise ConfigError("attention heads do not divide the size", expected=f"a divisor of {size}", got=num_heads)
+        if size % options.num_heads:
+            _refuse("attention heads do not divide the size", f"a divisor of {size}", options.num_heads)
         self.norm = nn.LayerNorm(size)
-        self.attention = nn.MultiheadAttention(size, num_heads, batch_first=True)
-        self.reach = width // 2
-        self.dropout = nn.Dropout(dropout)
+        self.attention = nn.MultiheadAttention(size, options.num_heads, batch_first=True)
+        self.reach = options.width // 2
+        self.dropout = nn.Dropout(options.dropout)
 
     def forward(self, x: Tensor, padding: Tensor) -> Tensor:
         x = self.norm(x).masked_fill(padding.unsqueeze(-1), 0.0)
@@ -139,14 +164,5 @@ class _WindowedAttention(nn.Module):
         return self.dropout(found)
 
 
-def _check(layers: str, num_layers: int, width: int, context_dropout: float | None) -> None:
-    if layers not in LAYERS:
-        raise ConfigError("unknown layers", where="emotion_branch_conf", expected=" | ".join(LAYERS), got=layers)
-    if num_layers < 0:
-        raise ConfigError("num_layers out of range", where="emotion_branch_conf", expected="0 or more", got=num_layers)
-    if width < 1 or width % 2 == 0:
-        raise ConfigError("width out of range", where="emotion_branch_conf", expected="an odd number", got=width)
-    if context_dropout is not None and not 0 <= context_dropout <= 1:
-        raise ConfigError(
-            "context_dropout out of range", where="emotion_branch_conf", expected="0..1", got=context_dropout
-        )
+def _refuse(what: str, expected: str, got: object) -> None:
+    raise ConfigError(what, where="emotion_branch_conf", expected=expected, got=got)

@@ -273,12 +273,12 @@ def _make_emotion_branch(
 ) -> LocalContext | None:
     if config.get("emotion_branch") and isinstance(model.frontend, SlidingWindow):
         raise ConfigError("a source that reads samples has no features for an emotion branch", where="emotion_branch")
-    return make_here(
-        config,
-        "emotion_branch",
+    options = make_here(config, "emotion_branch")
+    return options and LocalContext(
         input_size=model.frontend.output_size(),
         output_size=model.encoder.output_size(),
         subsampling=subsampling_factor(architecture["encoder"], architecture["encoder_conf"]),
+        options=options,
     )
 
 

@@ -28,7 +28,7 @@ from espnet_ent.emotion.coattention import CoattentionOptions
 from espnet_ent.emotion.cta_rnn import CTARNNOptions
 from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.pooling import PoolingHead
-from espnet_ent.encoders.local_context import LocalContext
+from espnet_ent.encoders.local_context import LocalContext, LocalContextOptions
 from espnet_ent.encoders.ssl import SSLEncoder, SSLOptions
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import FrameGrid
@@ -63,7 +63,7 @@ REGISTRY: dict[str, dict[str, type]] = {
         ASR_ENCODER: ASREncoder,
         "ssl": SSLOptions,
     },
-    "emotion_branch": {"local_context": LocalContext},
+    "emotion_branch": {"local_context": LocalContextOptions},
     "transducer": {"transducer": Transducer, "factorized_transducer": FactorizedTransducer},
     "emotion_joint": {"joint": EmotionJoint},
     "utterance_head": {"pooling": PoolingHead, "cta_rnn": CTARNNOptions, "coattention": CoattentionOptions},
@@ -196,8 +196,7 @@ def _build_ssl(config: Mapping[str, Any], emotion_layer_mix: bool, weights_follo
         )
 
     def make_branch(local_size: int, subsampling: int, output_size: int) -> LocalContext | None:
-        sizes = {"input_size": local_size, "output_size": output_size, "subsampling": subsampling}
-        return _make(config, "emotion_branch", **sizes)
+        return _local_context(config, input_size=local_size, output_size=output_size, subsampling=subsampling)
 
     sample_rate = int(config.get("fs") or 16000)
     return build_ssl_encoder(options, sample_rate, emotion_layer_mix, make_top, make_branch, weights_follow, use)
@@ -245,15 +244,19 @@ def _build_encoder(
         encoder=encoder,
         grid=frame_grid(config),
         emotion_layer_mix=emotion_layer_mix,
-        emotion_branch=_make(
+        emotion_branch=_local_context(
             config,
-            "emotion_branch",
             input_size=frontend.output_size(),
             output_size=encoder.output_size(),
             subsampling=subsampling_factor(name, conf),
         ),
         use=use,
     )
+
+
+def _local_context(config: Mapping[str, Any], **sizes: int) -> LocalContext | None:
+    options = _make(config, "emotion_branch")
+    return None if options is None else LocalContext(**sizes, options=options)
 
 
 def _build_normalize(config: Mapping[str, Any], num_features: int, weights_follow: bool) -> nn.Module | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from espnet_ent.encoders.local_context import LAYERS, LocalContext
+from espnet_ent.encoders.local_context import LAYERS, LocalContext, LocalContextOptions
 from espnet_ent.errors import ConfigError
 
 SUBSAMPLING, NUM_FEATURES, SIZE = 4, 6, 8
@@ -14,7 +14,7 @@ SUBSAMPLING, NUM_FEATURES, SIZE = 4, 6, 8
 def make(layers: str, **options) -> LocalContext:
     torch.manual_seed(0)
     given = {"num_layers": 2, "width": 3, "num_heads": 2, **options}
-    return LocalContext(NUM_FEATURES, SIZE, SUBSAMPLING, layers=layers, **given).eval()
+    return LocalContext(NUM_FEATURES, SIZE, SUBSAMPLING, LocalContextOptions(layers=layers, **given)).eval()
 
 
 def run(branch: LocalContext, features: torch.Tensor, num_frames: int, **options) -> torch.Tensor:
@@ -32,9 +32,10 @@ def test_a_frame_sees_its_reach_and_nothing_beyond(layers) -> None:
     features = torch.randn(1, SUBSAMPLING * num_frames + 3, NUM_FEATURES, requires_grad=True)
     (gradient,) = torch.autograd.grad(run(branch, features, num_frames)[0, t].square().sum(), features)
     seen = gradient[0].abs().sum(-1).nonzero().flatten()
-    assert branch.reach == 2
-    assert int(seen.min()) == SUBSAMPLING * (t - branch.reach)
-    assert int(seen.max()) == SUBSAMPLING * (t + branch.reach + 1) + 2
+    reach = branch.options.reach
+    assert reach == 2
+    assert int(seen.min()) == SUBSAMPLING * (t - reach)
+    assert int(seen.max()) == SUBSAMPLING * (t + reach + 1) + 2
 
 
 @pytest.mark.parametrize("layers", LAYERS)
@@ -86,6 +87,8 @@ def test_context_comes_for_some_utterances_in_training_and_for_all_later() -> No
         ({"layers": "lstm"}, r"unknown layers; expected conv \| attention; got lstm"),
         ({"width": 4}, "width out of range; expected an odd number; got 4"),
         ({"num_layers": -1}, "num_layers out of range"),
+        ({"layers": "attention", "num_heads": 0}, "num_heads out of range"),
+        ({"dropout": 1.0}, "dropout out of range; expected 0 or more, below 1; got 1.0"),
         ({"context_dropout": 1.5}, "context_dropout out of range"),
         ({"layers": "attention", "num_heads": 3}, "attention heads do not divide the size"),
     ],

@@ -11,6 +11,7 @@ from torch import Tensor
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.losses import lattice_cells
 from espnet_ent.losses import lattice_pooling as module
+from espnet_ent.losses.lattice_averages import AVERAGES
 from espnet_ent.losses.lattice_pooling import (
     NEUTRAL_TERMS,
     POOLINGS,
@@ -43,6 +44,11 @@ def _case(seed: int) -> tuple[JointTerms, Tensor, Tensor, Tensor, int]:
     terms = JointTerms(*(leaf.requires_grad_() for leaf in leaves))
     emotions = integers(0, NUM_EMOTIONS, batch_size)
     return terms, emotions, enc_lengths, label_lengths, int(integers(0, NUM_EMOTIONS))
+
+
+def _occupancy(terms: JointTerms, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return 0.1 + torch.rand(terms.lattice_shape[:3], generator=generator, dtype=torch.float64)
 
 
 def _leaves(terms: JointTerms) -> tuple[Tensor, ...]:
@@ -85,11 +91,7 @@ def _expected(
 def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
     for seed in range(30):
         case = _case(seed)
-        shape, generator = case[0].lattice_shape[:3], torch.Generator().manual_seed(seed)
-        options = {
-            "top_share": (0.1, 0.4, 1.0)[seed % 3],
-            "occupancy": 0.1 + torch.rand(shape, generator=generator, dtype=torch.float64),
-        }
+        options = {"top_share": (0.1, 0.4, 1.0)[seed % 3], "occupancy": _occupancy(case[0], seed)}
         losses = lattice_pooling_losses(*case, pooling=pooling, neutral_term=neutral_term, **options)
         expected = _expected(case, pooling, neutral_term, **options)
         torch.testing.assert_close(losses, expected)
@@ -211,11 +213,50 @@ def test_the_gradient_of_the_occupancy_is_that_of_the_average() -> None:
         torch.testing.assert_close(found, expected)
 
 
-def test_tiles_change_nothing(monkeypatch):
-    case = _case(3)
-    expected = lattice_pooling_losses(*case, pooling="frame")
-    monkeypatch.setattr(lattice_cells, "_rows_of_a_tile", lambda *_: 5)
-    torch.testing.assert_close(lattice_pooling_losses(*case, pooling="frame"), expected)
+@pytest.mark.parametrize("rows", [1, 3, 5, 16])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_tiles_change_nothing(monkeypatch, pooling, rows):
+    """Borders inside utterances, frames and columns, and where one utterance ends: still the loops' values."""
+    monkeypatch.setattr(lattice_cells, "_rows_of_a_tile", lambda *_: rows)
+    for seed in range(12):
+        case = _case(seed)
+        options = {"top_share": 0.4, "occupancy": _occupancy(case[0], seed)}
+        losses = lattice_pooling_losses(*case, pooling=pooling, **options)
+        expected = _expected(case, pooling, "reference", **options)
+        torch.testing.assert_close(losses, expected)
+        weights = torch.arange(1.0, len(losses) + 1, dtype=torch.float64)
+        found, wanted = (torch.autograd.grad(value @ weights, _leaves(case[0])) for value in (losses, expected))
+        torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("pooling", AVERAGES)
+def test_averages_of_lattices_larger_than_a_tile(pooling):
+    """Tiles as they are: 43,726 nodes where 32,768 fit, the border inside the second utterance."""
+    generator = torch.Generator().manual_seed(0)
+    frames, labels = torch.tensor([301, 260, 17]), torch.tensor([70, 84, 14])
+    shapes = ((3, 301, 4), (3, 85, 4), (NUM_EMOTIONS, 4), (NUM_EMOTIONS,))
+    leaves = [torch.randn(*shape, generator=generator, dtype=torch.float64).requires_grad_() for shape in shapes]
+    terms, emotions = JointTerms(*leaves), torch.tensor([0, 2, 1])
+    occupancy = _occupancy(terms, 0)
+    options = {"pooling": pooling, "neutral_term": "none", "top_share": 0.3, "occupancy": occupancy}
+    cells = lattice_cells.LatticeCells([terms], frames.tolist(), (labels + 1).tolist())
+    assert (cells.num_nodes, cells.rows_of_a_tile) == (43726, 32768)
+    losses = lattice_pooling_losses(terms, emotions, frames, labels, 3, **options)
+    expected = []
+    for b, (t, u, label) in enumerate(zip(frames.tolist(), labels.tolist(), emotions.tolist(), strict=True)):
+        log_p = terms.logits()[b, :t, : u + 1].log_softmax(-1)[..., label].flatten()
+        weights = {
+            "mean": torch.ones_like(log_p),
+            "occupancy": occupancy[b, :t, : u + 1].flatten(),
+            "top_k": (log_p.argsort(descending=True).argsort() < math.ceil(0.3 * len(log_p))).double(),
+        }.get(pooling)
+        if weights is None:
+            expected.append(-(log_p.exp().square().sum() / log_p.exp().sum()).log())
+        else:
+            expected.append(-(weights * log_p).sum() / weights.sum())
+    torch.testing.assert_close(losses, torch.stack(expected))
+    found, wanted = (torch.autograd.grad(sum(values), leaves) for values in (losses, expected))
+    torch.testing.assert_close(found, wanted)
 
 
 def test_floor_keeps_the_value_finite_and_stops_the_gradient():

@@ -8,13 +8,14 @@ PYTEST_ARGS ?=
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
-.PHONY: help env demo test lint format bench doctor
+.PHONY: help env demo test test-demo lint format bench doctor
 
 help:
 	@echo "make env     install the locked versions into $(VENV)"
 	@echo "make demo    make the mini corpus, train ENT and FENT on the CPU, decode, score, print the results"
 	@echo "             SYSTEM=cta_rnn or asr_fusion: that system and its variants, in one table"
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
+	@echo "make test-demo  tests on the demo's model: README's commands, packing, the report"
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
 	@echo "make bench   measure speed and memory"
@@ -28,6 +29,9 @@ demo: env
 
 test: env
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS)
+
+test-demo: demo
+	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo $(PYTEST_ARGS)
 
 lint: env
 	@$(RUN) ruff check --quiet .

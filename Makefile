@@ -31,7 +31,7 @@ test: env
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS)
 
 test-demo: demo
-	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo $(PYTEST_ARGS)
+	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo_model $(PYTEST_ARGS)
 
 lint: env
 	@$(RUN) ruff check --quiet .

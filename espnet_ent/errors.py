@@ -66,6 +66,10 @@ class LabelError(DataError):
     """An emotion label is not in the inventory."""
 
 
+class DiskError(EntError):
+    """There is no space left where something is written."""
+
+
 class LossInputError(EntError):
     """The input of a loss is out of its domain; the utterances at fault are named."""
 

@@ -79,7 +79,7 @@ def faults_of_python(source: str) -> list[str]:
 
 
 def _faults_of_call(node: ast.Call, name: str) -> list[str]:
-    faults = [name] if name in _CALLS or name.startswith("os.exec") or name.startswith("os.spawn") else []
+    faults = [name] if name in _CALLS or name.startswith(("os.exec", "os.spawn")) else []
     if isinstance(node.func, ast.Attribute) and node.func.attr in _METHODS:
         faults.append(node.func.attr)
     given = {keyword.arg: keyword.value for keyword in node.keywords}

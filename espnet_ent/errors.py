@@ -82,5 +82,9 @@ class CheckpointError(EntError):
     """A checkpoint is missing, damaged or does not fit the model."""
 
 
+class WorkerError(EntError):
+    """A parallel process ended before its work was done."""
+
+
 class ScoringError(EntError):
     """Hypotheses and references do not cover the same utterances."""

@@ -68,6 +68,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Itera
     report = yield
     if report.when == "call" and SHARE:
         test = item.nodeid.partition("[")[0]
+        if report.failed:
+            _FIGURES.failed.add(test)
         for area, promise, values in item.stash.get(_RECORDED, []):
             _FIGURES.add(area, promise, values, test, report.passed, report.duration)
     return report
@@ -78,7 +80,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for promise, entry in sorted(_FIGURES.found.items()):
         held = "held" if entry["held"] else "BROKEN"
         terminalreporter.write_line(f"{entry['area']}: {promise}: {entry['values']} {held} ({entry['seconds']} s)")
-    if _FIGURES.found and os.environ.get("FAULTS_OUT"):
+    if (_FIGURES.found or _FIGURES.failed) and os.environ.get("FAULTS_OUT"):
         _FIGURES.write(Path(os.environ["FAULTS_OUT"]))
 
 

@@ -24,10 +24,15 @@ class Figures:
     """Collects the figures of a session.
 
     One promise may have several tests: their whole numbers add up, of other numbers the largest is kept.
+
+    Attributes:
+        found: Entries by promise.
+        failed: Tests that failed, before they could tell figures perhaps: what they promised before is broken.
     """
 
     def __init__(self) -> None:
         self.found: dict[str, dict[str, Any]] = {}
+        self.failed: set[str] = set()
 
     def add(self, area: str, promise: str, values: dict[str, float], test: str, held: bool, seconds: float) -> None:
         """Add what one test has measured."""
@@ -47,6 +52,8 @@ class Figures:
         """Bring a file up to date; promises that this session did not try stay as they are."""
         before = json.loads(path.read_text(encoding="utf-8"))["found"] if path.is_file() else {}
         data = {"machine": machine(), "found": {**before, **self.found}}
+        for entry in data["found"].values():
+            entry["held"] = entry["held"] and not self.failed & set(entry["tests"])
         path.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

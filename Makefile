@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
-.PHONY: help env demo test test-demo lint format bench doctor
+.PHONY: help env demo test test-demo test-faults test-order coverage lint format bench doctor
 
 help:
 	@echo "make env     install the locked versions into $(VENV)"
@@ -16,6 +16,9 @@ help:
 	@echo "             SYSTEM=cta_rnn or asr_fusion: that system and its variants, in one table"
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
 	@echo "make test-demo  tests on the demo's model: README's commands, packing, the report"
+	@echo "make test-faults  inject faults, draw many inputs, write docs/RELIABILITY.md (hours; PYTEST_ARGS=... for a part)"
+	@echo "make test-order  three times in random order, then 20 times what starts processes"
+	@echo "make coverage    which lines the suite reaches"
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
 	@echo "make bench   measure speed and memory"
@@ -32,6 +35,19 @@ test: env
 
 test-demo: demo
 	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo_model $(PYTEST_ARGS)
+
+test-faults: env
+	@FAULTS=1 FAULTS_OUT=docs/reliability.json OMP_NUM_THREADS=1 \
+		tools/offline.sh $(RUN) pytest -q -m "fault or property or security" $(PYTEST_ARGS)
+	@$(RUN) tests.faults.figures
+
+test-order: env
+	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS); done
+	@for seed in {1..20}; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -m process $(PYTEST_ARGS); done
+
+coverage: env
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q --cov --cov-report= $(PYTEST_ARGS)
+	@$(RUN) coverage report --skip-covered --skip-empty
 
 lint: env
 	@$(RUN) ruff check --quiet .

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from espnet_ent.data.recording import Recording
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.export.decoded import write_decoded
@@ -246,7 +246,7 @@ def _transcribe_all(
             yield _transcribe(batch, recordings, seconds)
         return
     # Forked workers share the loaded model.
-    with ProcessPoolExecutor(options.nj, mp_context=multiprocessing.get_context("fork")) as pool:
+    with worker_pool(options.nj) as pool:
         yield from pool.map(_transcribe_batch, batches)
 
 

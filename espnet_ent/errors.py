@@ -66,6 +66,10 @@ class LabelError(DataError):
     """An emotion label is not in the inventory."""
 
 
+class DiskError(EntError):
+    """There is no space left where something is written."""
+
+
 class LossInputError(EntError):
     """The input of a loss is out of its domain; the utterances at fault are named."""
 
@@ -76,6 +80,10 @@ class NonFiniteError(EntError):
 
 class CheckpointError(EntError):
     """A checkpoint is missing, damaged or does not fit the model."""
+
+
+class WorkerError(EntError):
+    """A parallel process ended before its work was done."""
 
 
 class ScoringError(EntError):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +14,7 @@ import torch
 from espnet_ent.corpora.audio_inputs import STANDARD_INPUT, AudioInput, find_inputs
 from espnet_ent.data.recording import Recording
 from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import AudioError, ConfigError, EntError
 from espnet_ent.export.format import Transcribed
 from espnet_ent.export.registry import Maker, formats_named
@@ -160,7 +159,7 @@ def transcribe_all(
             yield from _transcribe(batch)
         return
     # Forked workers share the loaded model.
-    with ProcessPoolExecutor(nj, mp_context=multiprocessing.get_context("fork")) as pool:
+    with worker_pool(nj) as pool:
         for results in pool.map(_transcribe, batches):
             yield from results
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+from tests import network
+from tests.amounts import SHARE
+from tests.faults.figures import Figures
 
 if TYPE_CHECKING:
     from tests.plugin.packed import PackedExperiment
@@ -13,6 +21,67 @@ if TYPE_CHECKING:
 # Examples are the same in every run, and a busy machine fails no test.
 settings.register_profile("suite", deadline=None, derandomize=True)
 settings.load_profile("suite")
+network.watch()
+network.watch_children()
+
+_FIGURES = Figures()
+_RECORDED = pytest.StashKey[list]()
+_PROCESSES = {"forked", "subprocess", "multiprocessing", "threading", "signal", "make_workspace"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark tests by what they use, leave long ones out of the suite, and shuffle on request (``ORDER=<seed>``)."""
+    for item in items:
+        function = getattr(item, "obj", None)
+        if getattr(function, "is_hypothesis_test", False):
+            item.add_marker(pytest.mark.property)
+        if _PROCESSES & set(vars(getattr(item, "module", None) or object)):
+            item.add_marker(pytest.mark.process)
+    if not SHARE:
+        left_out = [item for item in items if item.get_closest_marker("fault")]
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if not item.get_closest_marker("fault")]
+    if os.environ.get("ORDER"):
+        random.Random(os.environ["ORDER"]).shuffle(items)
+
+
+@pytest.fixture(autouse=True)
+def _no_network() -> Iterator[None]:
+    network.ATTEMPTS.clear()
+    yield
+    assert not network.ATTEMPTS, f"reached for the network: {network.ATTEMPTS}"
+
+
+@pytest.fixture
+def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Record what a test has measured: ``figures(area, promise, name=number, ...)``."""
+    request.node.stash[_RECORDED] = []
+
+    def record(area: str, promise: str, **values: float) -> None:
+        request.node.stash[_RECORDED].append((area, promise, values))
+
+    return record
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    report = yield
+    if report.when == "call" and SHARE:
+        test = item.nodeid.partition("[")[0]
+        if report.failed:
+            _FIGURES.failed.add(test)
+        for area, promise, values in item.stash.get(_RECORDED, []):
+            _FIGURES.add(area, promise, values, test, report.passed, report.duration)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures, and write them where ``FAULTS_OUT`` says."""
+    for promise, entry in sorted(_FIGURES.found.items()):
+        held = "held" if entry["held"] else "BROKEN"
+        terminalreporter.write_line(f"{entry['area']}: {promise}: {entry['values']} {held} ({entry['seconds']} s)")
+    if (_FIGURES.found or _FIGURES.failed) and os.environ.get("FAULTS_OUT"):
+        _FIGURES.write(Path(os.environ["FAULTS_OUT"]))
 
 
 @pytest.fixture(scope="session")

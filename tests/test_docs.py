@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
-_TARGETS = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
 _OPTIONS = {
     name
     for script in (ROOT / "egs2/TEMPLATE/ent1/ent.sh", *ROOT.glob("egs2/*/ent1/run.sh"))
@@ -50,7 +50,7 @@ def test_the_readme_shows_what_the_demo_prints() -> None:
 
 def test_the_makefile_has_what_it_must_and_explains_it() -> None:
     assert {"env", "demo", "test", "lint", "bench"} <= _TARGETS
-    explained = set(re.findall(r'@echo "make (\w+) ', (ROOT / "Makefile").read_text()))
+    explained = set(re.findall(r'@echo "make ([\w-]+) ', (ROOT / "Makefile").read_text()))
     assert explained == _TARGETS - {"help"}
 
 

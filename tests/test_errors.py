@@ -71,3 +71,16 @@ def test_boolean_options_are_written_as_in_espnet() -> None:
     assert boolean("False") is False
     with pytest.raises(Exception, match="expected true or false, got 'yes'"):
         boolean("yes")
+
+
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(number: int) -> None:
+        raise OSError(number, "No space left on device", "a/file")
+
+    monkeypatch.setattr(sys, "argv", ["ent_x.py"])
+    with pytest.raises(SystemExit) as ended:
+        run(lambda: fail(28))
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "ent_x: error: a/file: No space left on device\n"
+    with pytest.raises(OSError, match="No space"):
+        run(lambda: fail(5))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
+from espnet_ent.data.disk import is_full
 from espnet_ent.errors import EXIT_USER_ERROR, EntError
 
 EXIT_INTERRUPTED = 130
@@ -17,7 +18,7 @@ def run(main: Callable[[], int | None]) -> None:
     """Run a command's main function and leave the process with its status.
 
     An :class:`EntError` becomes one line on stderr and status 2. Any other exception is a defect of this
-    package and keeps its traceback.
+    package and keeps its traceback, but for a full disk, which is the user's.
     """
     program = Path(sys.argv[0]).stem
     try:
@@ -25,6 +26,11 @@ def run(main: Callable[[], int | None]) -> None:
     except EntError as error:
         sys.stdout.flush()
         print(f"{program}: error: {error}", file=sys.stderr)
+        sys.exit(EXIT_USER_ERROR)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        print(f"{program}: error: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
         sys.exit(EXIT_USER_ERROR)
     except KeyboardInterrupt:
         print(f"{program}: interrupted", file=sys.stderr)

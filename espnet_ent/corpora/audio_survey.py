@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from espnet_ent.data.audio import audio_info, read_audio
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import AudioError
 from espnet_ent.frames import samples_to_seconds
 
@@ -53,8 +53,8 @@ def survey_audio(paths: Iterable[str], nj: int = 1, progress: Progress = iter) -
     files = list(dict.fromkeys(paths))
     if nj <= 1 or len(files) < 2:
         return {path: _facts(path) for path in progress(files)}
-    with multiprocessing.get_context("fork").Pool(nj) as pool:
-        facts = pool.imap(_facts, files, chunksize=1 if len(files) < 16 * nj else 8)
+    with worker_pool(nj) as pool:
+        facts = pool.map(_facts, files, chunksize=1 if len(files) < 16 * nj else 8)
         return dict(zip(progress(files), facts, strict=True))
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from espnet_ent.data.disk import full_disk_named
+
 _names = itertools.count()
 
 
@@ -56,8 +58,13 @@ def atomic_write_bytes(path: str | Path, data: bytes) -> None:
 
 
 def atomic_write_text(path: str | Path, text: str) -> None:
-    """:func:`atomic_write_bytes` of UTF-8 text."""
-    atomic_write_bytes(path, text.encode("utf-8"))
+    """:func:`atomic_write_bytes` of UTF-8 text.
+
+    Raises:
+        DiskError: If there is no space left.
+    """
+    with full_disk_named(path):
+        atomic_write_bytes(path, text.encode("utf-8"))
 
 
 @contextlib.contextmanager
@@ -69,21 +76,25 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
     Yields:
         A temporary sibling of ``path``. It is removed if the block raises; one that a killed process left
         behind is removed by the next attempt.
+
+    Raises:
+        DiskError: If there is no space left.
     """
     path = Path(path).resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path)
     temporary = _temporary(path)
-    temporary.mkdir()
-    try:
-        yield temporary
-        for file in temporary.rglob("*"):
-            if file.is_file() and not file.is_symlink():
-                _sync(file)
-        _replace_directory(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _sync(path.parent)
+    with full_disk_named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_stale(path)
+        try:
+            temporary.mkdir()
+            yield temporary
+            for file in temporary.rglob("*"):
+                if file.is_file() and not file.is_symlink():
+                    _sync(file)
+            _replace_directory(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        _sync(path.parent)
 
 
 def _replace_directory(new: Path, path: Path) -> None:

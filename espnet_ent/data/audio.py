@@ -19,6 +19,8 @@ MISSING_AUDIO = "check the copy of the corpus, or rerun the stage that made the 
 _ARK_ENTRY = re.compile(r"^(?P<path>.+\.ark):(?P<offset>\d+)$")
 _UNKNOWN_SIZE = 0x7FFFF000  # programs that stream into a pipe write this or more as the size of the data
 _PCM16_SCALE = 32768
+_AT_ONCE = 1 << 26  # values; beyond, memory follows what there is and not what a header promises
+_RATES = (1000, 1000000)  # Hz; what is not between them is a damaged header, and resampling it would fill the memory
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def read_audio(
 
     Raises:
         AudioError: If the source is a command, is missing, empty, truncated, not audio, holds a value that is
-            not finite, or has another rate.
+            not finite, or has another rate or one below 1 kHz or above 1 MHz.
     """
     where = _name(source)
     with _open(source) as file:
@@ -84,18 +86,19 @@ def read_audio(
             )
         try:
             file.seek(first)
-            samples = file.read(last - first, dtype="float32", always_2d=True)
+            samples = _read_samples(file, last - first)
         except (soundfile.LibsndfileError, RuntimeError) as error:
             raise AudioError("audio can't be decoded", where=where, got=error) from None
     if len(samples) < last - first:
         raise AudioError("audio is truncated", where=where, expected=f"{last - first} samples", got=len(samples))
-    mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
-    if not np.all(np.isfinite(mono)):
-        raise AudioError("audio holds values that are not finite", where=where)
-    if rate != sample_rate:
+    with np.errstate(invalid="ignore", over="ignore"):  # told below
+        mono = samples[:, 0] if samples.shape[1] == 1 else samples.mean(axis=1)
+    if rate != sample_rate and np.all(np.isfinite(mono)):
         import soxr
 
         mono = soxr.resample(mono, rate, sample_rate)
+    if not np.all(np.isfinite(mono)):
+        raise AudioError("audio holds values that are not finite", where=where)
     return np.ascontiguousarray(mono, dtype=np.float32)
 
 
@@ -112,6 +115,16 @@ def write_pcm16(path: str | Path, samples: np.ndarray, sample_rate: int, audio_f
     soundfile.write(path, to_pcm16(samples), sample_rate, format=audio_format, subtype="PCM_16")
 
 
+def _read_samples(file: soundfile.SoundFile, count: int) -> np.ndarray:
+    """float32 (count or, where the file ends, fewer; channels)."""
+    blocks = []
+    block_size = max(1, _AT_ONCE // file.channels)
+    while count > 0:
+        blocks.append(file.read(min(count, block_size), dtype="float32", always_2d=True))
+        count = count - block_size if len(blocks[-1]) == block_size else 0
+    return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+
 def _name(source: str | Path | bytes) -> str:
     """What an error calls it."""
     return "audio in memory" if isinstance(source, bytes) else str(source)
@@ -123,6 +136,10 @@ def _open(source: str | Path | bytes) -> soundfile.SoundFile:
         opened = _open_content(source, where) if isinstance(source, bytes) else _open_path(where)
     except soundfile.LibsndfileError as error:
         raise AudioError("not an audio file", where=where, got=error.error_string) from None
+    if not _RATES[0] <= opened.samplerate <= _RATES[1]:
+        opened.close()
+        expected = f"{_RATES[0]} to {_RATES[1]} Hz"
+        raise AudioError("sample rate out of range", where=where, expected=expected, got=f"{opened.samplerate} Hz")
     if opened.frames == 0:
         opened.close()
         raise EmptyAudioError("audio is empty", where=where)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,6 +15,7 @@ from espnet_ent.data.audio import read_audio, to_pcm16, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import ConfigError
 
 AUDIO_FORMATS = ("flac", "wav", "flac.ark", "wav.ark")
@@ -85,8 +85,8 @@ def format_data_dir(
             work = partial(_write_shard, target=target)
         else:
             jobs, work = utterances, partial(_write_file, target=target)
-        with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
-            groups = list(progress(pool.imap(work, jobs, chunksize=1 if len(jobs) < 16 else 8)))
+        with worker_pool(nj) as pool:
+            groups = list(progress(pool.map(work, jobs, chunksize=1 if len(jobs) < 16 else 8)))
         write_tables(root, [utterance for group in groups for utterance in group])
         (root / "feats_type").write_text("raw\n")
         (root / "audio_format").write_text(f"{audio_format}\n")

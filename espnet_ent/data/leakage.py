@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from espnet_ent.data.audio import audio_info, read_audio, to_pcm16
 from espnet_ent.data.datadir import read_data_dir, read_table
 from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import ConfigError
 
 Progress = Callable[[Iterable], Iterable]
@@ -105,8 +105,8 @@ def _read(directory: str, with_audio: bool, nj: int, progress: Progress) -> _Con
         if path.is_file():
             of_kind[kind] = _grouped(read_table(path).items())
     if with_audio:
-        with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
-            of_kind["audio"] = _grouped(progress(pool.imap(_hash_of, utterances, chunksize=16)))
+        with worker_pool(nj) as pool:
+            of_kind["audio"] = _grouped(progress(pool.map(_hash_of, utterances, chunksize=16)))
     return _Contents(directory, of_kind)
 
 

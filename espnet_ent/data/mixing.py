@@ -5,7 +5,6 @@ Source: Shen et al., "Emotion neural transducer for fine-grained speech emotion 
 
 from __future__ import annotations
 
-import multiprocessing
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -20,6 +19,7 @@ from espnet_ent.data.audio import read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.frames import samples_to_seconds
 from espnet_ent.labels import EmotionInventory
@@ -211,8 +211,8 @@ def mix_data_dir(
             config=config,
             sample_rate=sample_rate,
         )
-        with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
-            mixed = list(progress(pool.imap(work, planned, chunksize=8)))
+        with worker_pool(nj) as pool:
+            mixed = list(progress(pool.map(work, planned, chunksize=8)))
         write_tables(root, mixed)
         lines = sorted(f"{m.utt_id} {m.pattern} {' '.join(part.utt_id for part in m.parts)}\n" for m in planned)
         (root / "mixtures").write_text("".join(lines), encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from espnet_ent.data.audio import audio_info, read_audio, write_pcm16
 from espnet_ent.data.datadir import read_data_dir, write_tables
 from espnet_ent.data.provenance import digest_audio, digest_data_dir, is_made_from, write_provenance
 from espnet_ent.data.utterance import Utterance, WordTime
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import ConfigError
 from espnet_ent.frames import samples_to_seconds
 from espnet_ent.timeline import EmotionSegment
@@ -81,8 +81,8 @@ def perturb_data_dir(
         (root / "audio").mkdir()
         places = (root / "audio", out / "audio")
         work = partial(_perturb_one, places=places, sample_rate=sample_rate, resample=resample)
-        with multiprocessing.get_context("fork").Pool(max(1, nj)) as pool:
-            perturbed = list(progress(pool.imap(work, jobs, chunksize=8)))
+        with worker_pool(nj) as pool:
+            perturbed = list(progress(pool.map(work, jobs, chunksize=8)))
         write_tables(root, perturbed)
         write_provenance(root, made_from)
     return True

@@ -13,6 +13,7 @@ from espnet2.train.distributed_utils import get_rank
 from espnet2.utils.types import str2bool, str_or_none
 
 from espnet_ent.collate import collate
+from espnet_ent.data.disk import full_disk_named
 from espnet_ent.data.provenance import PROVENANCE
 from espnet_ent.errors import ConfigError
 from espnet_ent.plugin.checkpoints import RESUME, check_fit, read_checkpoint
@@ -127,7 +128,7 @@ class PluginTask(AbsTask):
         if args.distributed and get_rank(args.dist_rank, args.dist_launcher) not in (0, None):
             super().main_worker(args)
             return
-        with exclusive(args.output_dir):
+        with full_disk_named(args.output_dir), exclusive(args.output_dir):
             if not args.collect_stats and args.resume:
                 check_same_data(args)
             super().main_worker(args)

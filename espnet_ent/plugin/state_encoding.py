@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import math
-import multiprocessing
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +18,7 @@ from espnet_ent.data.cached_set import describe_data, is_cached, write_cached_se
 from espnet_ent.data.datadir import read_data_dir
 from espnet_ent.data.state_store import StateStore, UtteranceStates, audio_digest, encoder_digest
 from espnet_ent.data.utterance import Utterance
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.encoders.layer_states import LayerStates
 from espnet_ent.encoders.ssl import SSLEncoder
 from espnet_ent.errors import ConfigError, DataError, LossInputError
@@ -158,7 +157,7 @@ def _mapper(options: CachingOptions) -> Iterator[Callable[[Callable, Sequence], 
     if options.nj == 1 or options.device != "cpu":
         yield map
         return
-    with ProcessPoolExecutor(options.nj, mp_context=multiprocessing.get_context("fork")) as pool:
+    with worker_pool(options.nj) as pool:
         yield pool.map
 
 

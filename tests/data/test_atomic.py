@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from espnet_ent.data.atomic import atomic_directory, atomic_write_bytes, atomic_write_text
+from espnet_ent.errors import DiskError
 
 
 def contents(directory: Path) -> dict[str, bytes]:
@@ -34,8 +35,10 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", no_space)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskError, match=r"file: can't be written; got No space left on device \(\d+ bytes are free\)"):
         atomic_write_text(path, "new")
+    with pytest.raises(OSError, match="No space"):
+        atomic_write_bytes(path, b"new")
     assert contents(tmp_path) == {"file": b"old"}
 
 
@@ -127,3 +130,12 @@ def test_threads_do_not_share_a_temporary_name(tmp_path: Path) -> None:
     text = (tmp_path / "file").read_text()
     assert text == text[0] * 1000
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_disk_that_fills_while_a_directory_is_made_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(DiskError, match=r"out: can't be written; got No space left on device.*next: free space"),
+        atomic_directory(tmp_path / "out"),
+    ):
+        raise OSError(28, "No space left on device")
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from espnet_ent.data import audio
 from espnet_ent.data.audio import AudioInfo, audio_info, read_audio, to_pcm16, write_pcm16
 from espnet_ent.errors import AudioError
 
@@ -210,3 +211,13 @@ def test_faulty_ark_entries_are_named(tmp_path: Path) -> None:
     ark.write_bytes(ark.read_bytes()[:-10])
     with pytest.raises(AudioError, match=r"a.ark:2: audio ark is truncated"):
         read_audio(f"{ark}:2", RATE)
+
+
+def test_samples_are_the_same_read_in_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for channels in (1, 3):
+        soundfile.write(tmp_path / "a.wav", noise(channels=channels), RATE)
+        whole = read_audio(tmp_path / "a.wav", RATE)
+        for at_once in (1000, 1001, 4000, 12000):
+            monkeypatch.setattr(audio, "_AT_ONCE", at_once)
+            np.testing.assert_array_equal(read_audio(tmp_path / "a.wav", RATE), whole)
+        monkeypatch.undo()

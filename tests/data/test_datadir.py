@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from espnet_ent.data.datadir import (
@@ -23,6 +23,7 @@ from espnet_ent.data.utterance import Utterance, WordSpan, WordTime
 from espnet_ent.data.validate import validate_data_dir
 from espnet_ent.errors import DataError
 from espnet_ent.timeline import EmotionSegment
+from tests.amounts import amount
 from tests.data.dirs import make_data_dir, make_utterances, read_tree
 
 UTTERANCES = [
@@ -114,9 +115,12 @@ def data_dirs(draw: st.DrawFn) -> list[Utterance]:
     return utterances
 
 
-@settings(max_examples=40, deadline=None)
-@given(data_dirs())
-def test_written_and_read_back(tmp_path_factory: pytest.TempPathFactory, utterances: list[Utterance]) -> None:
+@settings(max_examples=amount(500, 40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(utterances=data_dirs())
+def test_written_and_read_back(tmp_path_factory: pytest.TempPathFactory, figures, utterances: list[Utterance]) -> None:
+    figures(
+        "Data", "a data directory that is written and read back is the same, and written again to the byte", examples=1
+    )
     path = tmp_path_factory.mktemp("dirs") / "data"
     write_data_dir(path, utterances)
     again = read_data_dir(path)

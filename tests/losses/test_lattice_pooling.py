@@ -19,6 +19,7 @@ from espnet_ent.losses.lattice_pooling import (
     lattice_pooling_losses,
 )
 from espnet_ent.transducer.states import JointTerms
+from tests.amounts import amount
 from tests.losses import oracles
 
 NUM_EMOTIONS = 4
@@ -88,7 +89,7 @@ def _expected(
 
 @pytest.mark.parametrize("neutral_term", NEUTRAL_TERMS)
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
+def test_values_and_gradients_equal_the_loops(pooling, neutral_term, figures):
     for seed in range(30):
         case = _case(seed)
         options = {"top_share": (0.1, 0.4, 1.0)[seed % 3], "occupancy": _occupancy(case[0], seed)}
@@ -101,12 +102,13 @@ def test_values_and_gradients_equal_the_loops(pooling, neutral_term):
             gradients, torch.autograd.grad(expected @ weights, _leaves(case[0])), strict=True
         ):
             torch.testing.assert_close(gradient, reference)
+    figures("Numerics", "lattice pooling losses and their gradients are those of loops over nodes", batches=30)
 
 
 @pytest.mark.parametrize("neutral_term", NEUTRAL_TERMS)
 @pytest.mark.parametrize("pooling", POOLINGS)
-def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term):
-    for seed in range(10):
+def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term, figures):
+    for seed in range(amount(50, 10)):
         terms, emotions, enc_lengths, label_lengths, neutral = _case(seed)
         occupancy = torch.rand(terms.lattice_shape[:3], dtype=torch.float64)
         options = {"pooling": pooling, "neutral_term": neutral_term}
@@ -125,6 +127,7 @@ def test_padding_changes_nothing_and_gets_no_gradient(pooling, neutral_term):
             options["occupancy"] = occupancy[one, :t, : u + 1]
             loss = lattice_pooling_losses(alone, emotions[one], *lengths, neutral, **options)
             torch.testing.assert_close(loss[0], losses[b])
+    figures("Numerics", "the gradient of lattice pooling is exactly 0 on padding", batches=amount(50, 10))
 
 
 def test_reference_cannot_fall_below_2_ln_2_for_an_emotional_utterance():

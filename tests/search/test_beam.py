@@ -13,6 +13,7 @@ from espnet_ent.search.beam import BeamConfig, beam_search
 from espnet_ent.search.greedy import greedy_search
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.states import EncoderStates
+from tests.amounts import amount
 from tests.losses.oracles import transducer_by_recursion
 from tests.search.cases import FORMS, VOCAB_SIZE, make_case, node_log_probs
 
@@ -51,8 +52,9 @@ def _all_sequences(transducer, enc, b: int, lm_weight: float) -> dict[tuple[int,
 @pytest.mark.parametrize("lm_weight", [0.0, 0.7])
 @pytest.mark.parametrize("normalised", [False, True])
 @pytest.mark.parametrize("form", FORMS)
-def test_wide_beam_finds_the_best_of_all_sequences(form, normalised, lm_weight):
-    transducer, enc = make_case(form, 1, LENGTHS)
+@pytest.mark.parametrize("seed", range(1, 1 + amount(13, 1)))
+def test_wide_beam_finds_the_best_of_all_sequences(form, normalised, lm_weight, seed, figures):
+    transducer, enc = make_case(form, seed, LENGTHS)
     config = BeamConfig(WIDE, 10, normalised, lm_weight)
     for b, found in enumerate(beam_search(transducer, enc, config, lm=Bigrams())):
         scores = _all_sequences(transducer, enc, b, lm_weight)
@@ -60,6 +62,7 @@ def test_wide_beam_finds_the_best_of_all_sequences(form, normalised, lm_weight):
         assert [hypothesis.tokens for hypothesis in found] == order[:10]
         for hypothesis in found:
             assert hypothesis.total_score == pytest.approx(scores[hypothesis.tokens], abs=1e-9)
+    figures("Numerics", "a wide beam finds the best of all sequences, enumerated", lattices=len(LENGTHS))
 
 
 @pytest.mark.parametrize("form", FORMS)

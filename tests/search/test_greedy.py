@@ -13,6 +13,7 @@ from espnet_ent.search.steps import SearchSteps
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.standard import Transducer
 from espnet_ent.transducer.states import EncoderStates
+from tests.amounts import amount
 from tests.search.cases import FORMS, VOCAB_SIZE, make_case, node_log_probs
 
 LENGTHS = torch.tensor([6, 1, 9, 4])
@@ -40,9 +41,9 @@ def _naive(transducer: torch.nn.Module, enc: EncoderStates, b: int, most: int) -
 @pytest.mark.parametrize("most", [1, 2, 4])
 @pytest.mark.parametrize("form", FORMS)
 @torch.no_grad()
-def test_equals_the_naive_search(form, most):
+def test_equals_the_naive_search(form, most, figures):
     several = 0
-    for seed in range(8):
+    for seed in range(amount(25, 8)):
         transducer, enc = make_case(form, seed, LENGTHS)
         for b, hypothesis in enumerate(greedy_search(transducer, enc, most)):
             expected = _naive(transducer, enc, b, most)
@@ -52,6 +53,7 @@ def test_equals_the_naive_search(form, most):
             assert hypothesis.score == pytest.approx(expected.score, abs=1e-9)
             several += len(set(hypothesis.tokens)) > 1
     assert several > 8  # the cases are not trivial
+    figures("Numerics", "greedy search finds what a search by hand finds", lattices=amount(25, 8) * len(LENGTHS))
 
 
 @pytest.mark.parametrize("most", [1, 3, 32])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
@@ -20,6 +19,7 @@ from espnet_ent.corpora.mini.plan import MiniSize, PlannedUtterance
 from espnet_ent.corpora.mini.synthesis import Synthesizer
 from espnet_ent.data.atomic import atomic_directory
 from espnet_ent.data.provenance import is_made_from, write_provenance
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import ConfigError
 
 CORPUS_VERSION = 2
@@ -85,9 +85,8 @@ def _speak_all(
     planned: list[PlannedUtterance], root: Path, seed: int, nj: int, progress: Progress, layout: str
 ) -> list[SpokenUtterance]:
     job = partial(_speak_one, root=root, seed=seed, layout=layout)
-    context = multiprocessing.get_context("fork")
-    with context.Pool(max(1, nj), initializer=_start_worker) as pool:
-        return list(progress(pool.imap(job, planned, chunksize=8)))
+    with worker_pool(nj, _start_worker) as pool:
+        return list(progress(pool.map(job, planned, chunksize=8)))
 
 
 _synthesizer: Synthesizer | None = None

@@ -230,6 +230,20 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "training option": (_yaml(init_param=["/etc/passwd"]), "unknown option 'init_param'"),
     "remote code": (_yaml(encoder_conf={"a": [{"trust_remote_code": True}]}), "trust_remote_code is refused"),
     "own code": (_yaml(encoder_conf={"stored": {"model": {"auto_map": {"a": "b"}}}}), "auto_map is refused"),
+    "hub kernel": (
+        _yaml(encoder_conf={"stored": {"model": {"attn_implementation": "user/kernel"}}}),
+        "attn_implementation is refused",
+    ),
+    "packed kernel": (
+        _text("packed_encoder/config.json", '{"_attn_implementation": {"": "user/kernel@main"}}'),
+        "attn_implementation is refused",
+    ),
+    "another kind of model": (
+        _yaml(
+            **_SSL, encoder_conf={"stored": {"model": {"model_type": "bert"}, "features": {}, "weights_sha256": "0"}}
+        ),
+        "encoder_conf.stored.model: not a speech model that is known",
+    ),
     "packed code": (_text("packed_encoder/config.json", '{"auto_map": {"A": "m.A"}}'), "auto_map is refused"),
     "program": (_text("packed_encoder/modeling.py", "x"), "a kind of file that no packed model has"),
     "other pickle": (_text("packed_encoder/pytorch_model.bin", "x"), "a kind of file that no packed model has"),

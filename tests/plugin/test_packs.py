@@ -259,6 +259,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "unlisted checkpoint": (_meta("files", "ent_model_file", "x.pth"), "names a file that is not in the manifest"),
     "no checkpoint": (_meta("files", "ent_model_file", None), "expected files.ent_model_file"),
     "sections": (_text("meta.yaml", "files: [1]\nyaml_files: 3"), "expected yaml_files.ent_train_config"),
+    "deep temperatures": (_text("calibration.json", "[" * 100_000), "calibration.json: file is damaged"),
     "large text": (_text("config.yaml", "# " + "x" * (17 << 20)), "too large for a text"),
 }
 

@@ -58,6 +58,7 @@ setup(
             "ent-report = espnet_ent.bin.ent_report:cli",
             "ent-sweep = espnet_ent.bin.ent_sweep:cli",
             "ent-transcribe = espnet_ent.bin.ent_transcribe:cli",
+            "ent-unpack = espnet_ent.bin.ent_unpack:cli",
             "ent-validate = espnet_ent.bin.ent_validate:cli",
             "ent-wer-curve = espnet_ent.bin.ent_wer_curve:cli",
         ]

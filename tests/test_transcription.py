@@ -9,6 +9,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ from espnet_ent.errors import AudioError, ConfigError
 from espnet_ent.export.registry import FORMATS
 from espnet_ent.inference import EmotionTranscriber
 from espnet_ent.plugin.builder import build_model
-from espnet_ent.transcription import transcribe_all
+from espnet_ent.transcription import REPORT_FORMATS, TranscriptionReport, transcribe_all
+from tests.plugin.packed import PackedExperiment
 from tests.plugin.tiny import tiny_config
 
 ROOT = Path(__file__).parents[1]
@@ -63,9 +65,11 @@ def run(experiment: Path, *arguments: str) -> int:
 
 
 def test_every_format_of_every_recording(experiment: Path, folder: Path, capsys: pytest.CaptureFixture) -> None:
-    assert run(experiment, "in", "--format", ",".join(FORMATS), "--out", "out") == 0
+    formats = {**FORMATS, **REPORT_FORMATS}
+    assert run(experiment, "in", "--format", ",".join(formats), "--out", "out") == 0
     stems = ("a-take", "b-take", "my_file")
-    expected = {f"{stem}{made.suffix}" for stem in stems for made in FORMATS.values() if not made.is_joined}
+    expected = {f"{stem}{made.suffix}" for stem in stems for made in formats.values() if not made.is_joined}
+    assert {"a-take.html", "a-take.TextGrid", "a-take.labels.txt"} <= expected
     assert {path.name for path in Path("out").iterdir()} == expected | {"transcripts.jsonl", "transcripts.csv"}
     captured = capsys.readouterr()
     assert captured.out == ""
@@ -238,7 +242,7 @@ def test_what_the_readme_shows_runs(
         argv = shlex.split(arguments)
         assert (main(argv) if name == "ent-transcribe" else demo_main([*argv, "--port", "0"])) == 0
     assert {path.name for path in folder.glob("speech.*")} == {
-        f"speech.{x}" for x in ("wav", "TextGrid", "json", "srt")
+        f"speech.{x}" for x in ("wav", "TextGrid", "json", "html")
     }
     assert "recording,start,end,emotion,probability,text,utterance_emotion\n" in capfd.readouterr().out
     (python,) = [code for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL) if "to_dict" in code]
@@ -246,9 +250,32 @@ def test_what_the_readme_shows_runs(
     assert "'emotion': " in capfd.readouterr().out
 
 
-def test_the_readme_names_every_format() -> None:
+def test_a_packed_model_is_decoded_as_it_says(
+    packed: PackedExperiment, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[EmotionTranscriber] = []
+    monkeypatch.setattr(
+        "espnet_ent.transcription.transcribe_inputs",
+        lambda arguments, load, *rest: found.append(load()) or TranscriptionReport(),
+    )
+    monkeypatch.setattr("espnet_ent.demo.server.DemoServer.serve_forever", lambda self: None)
+    monkeypatch.setattr(
+        "espnet_ent.demo.service.DemoService",
+        lambda transcriber, limits: found.append(transcriber) or SimpleNamespace(transcribe=None),
+    )
+    Path("greedy.yaml").write_text("beam_size: 1\n")
+    for options in ([], ["--inference_config", "greedy.yaml"]):
+        assert run(packed.pack, "in", *options) == 0
+        assert demo_main(["--model", str(packed.pack), "--port", "0", *options]) == 0
+    assert [transcriber.config.beam_size for transcriber in found] == [2, 2, 1, 1]
+
+
+def test_the_readme_and_the_help_name_every_format(capsys: pytest.CaptureFixture) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    assert {*FORMATS, *REPORT_FORMATS} <= set(re.findall(r"\w+", capsys.readouterr().out))
     section = (ROOT / "README.md").read_text().split("## Transcribe")[1].split("In Python:")[0]
-    assert set(FORMATS) <= set(re.findall(r"`(\w+)`", section))
+    assert {*FORMATS, *REPORT_FORMATS} <= set(re.findall(r"`(\w+)`", section))
 
 
 def test_to_load_a_model_needs_no_slow_library(experiment: Path) -> None:

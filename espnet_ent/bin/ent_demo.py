@@ -11,9 +11,12 @@ from espnet_ent.bin.command import Parser, boolean, run
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--model", required=True, help="output directory of training")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --model")
-    parser.add_argument("--inference_config", help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml")
+    parser.add_argument("--model", required=True, help="output directory of training, packed model, or hub id")
+    parser.add_argument("--inference_ent_model", help="checkpoint in --model; default: valid.loss.ave.pth")
+    parser.add_argument(
+        "--inference_config",
+        help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml; default: those of a packed model",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=7860, help="port; 0: a free one")
@@ -32,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 
     limits = DemoLimits(args.max_megabytes, args.max_seconds, args.max_connections)
-    config = InferenceConfig.read(args.inference_config) if args.inference_config else InferenceConfig()
+    config = InferenceConfig.read(args.inference_config) if args.inference_config else None
     transcriber = EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device)
     service = DemoService(transcriber, limits)
     with DemoServer(service.transcribe, limits, args.host, args.port, args.allow_remote) as server:

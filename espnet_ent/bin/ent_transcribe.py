@@ -13,18 +13,21 @@ from collections.abc import Sequence
 
 from espnet_ent.bin.command import Parser, run
 
-_FORMATS = "txt, json, rttm, ctm, textgrid, audacity, elan, srt, vtt: a file a recording; jsonl, csv: one for all"
+_FORMATS = "txt, json, rttm, ctm, textgrid, audacity, elan, srt, vtt, html: a file a recording; jsonl, csv: one for all"
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="what to transcribe; after -- if it begins with -")
-    parser.add_argument("--model", required=True, help="output directory of training")
+    parser.add_argument("--model", required=True, help="output directory of training, packed model, or hub id")
     parser.add_argument("--format", default="txt", help=f"separated by commas (default: txt): {_FORMATS}")
     parser.add_argument("--out", help="directory for the files (default: .), or - for standard output")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --model")
-    parser.add_argument("--inference_config", help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml")
+    parser.add_argument("--inference_ent_model", help="checkpoint in --model; default: valid.loss.ave.pth")
+    parser.add_argument(
+        "--inference_config",
+        help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml; default: those of a packed model",
+    )
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     parser.add_argument("--batch_size", type=int, default=8, help="recordings that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     def load() -> EmotionTranscriber:
         return EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device)
 
-    config = InferenceConfig.read(args.inference_config) if args.inference_config else InferenceConfig()
+    config = InferenceConfig.read(args.inference_config) if args.inference_config else None
     options = TranscriptionOptions(args.format, args.out, args.batch_size, args.nj)
     standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
     report = transcribe_inputs(args.audio, load, options, standard, transcription_progress)

@@ -30,6 +30,7 @@ AUDIO_TYPES = (
 )
 """Content types of uploads; what is in them must be audio, too."""
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "[::1]")
+_DEFAULT_PORT = 80  # a browser does not name it
 
 
 def is_loopback(host: str) -> bool:
@@ -82,12 +83,23 @@ class DemoServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             raise ConfigError("can't listen", where=f"{host} port {port}", got=error, next_step="--port 0") from None
+        self.own_hosts = self._own_hosts()
 
     @property
     def url(self) -> str:
         """Where the page is."""
-        host, port = self.server_address[:2]
-        return f"http://[{host}]:{port}/" if ":" in str(host) else f"http://{host}:{port}/"
+        return f"http://{self._address}:{self.server_address[1]}/"
+
+    @property
+    def _address(self) -> str:
+        host = str(self.server_address[0])
+        return f"[{host}]" if ":" in host else host
+
+    def _own_hosts(self) -> frozenset[str]:
+        """What ``Host`` says in requests that are meant for a page of this machine alone."""
+        port = self.server_address[1]
+        names = {*_LOCAL_NAMES, self._address}
+        return frozenset(f"{name}:{port}" for name in names) | (names if port == _DEFAULT_PORT else set())
 
     def server_bind(self) -> None:
         """Bind without a look-up of the machine's name, which may take seconds."""
@@ -210,8 +222,7 @@ class _Handler(BaseHTTPRequestHandler):
         host, origin = self.headers.get("Host", ""), self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
             return False
-        port = self.server.server_address[1]
-        return not self.server.is_local or host in {f"{name}:{port}" for name in _LOCAL_NAMES}
+        return not self.server.is_local or host in self.server.own_hosts
 
     def _refuse(self, status: HTTPStatus, message: str) -> None:
         self._send_json(status, {"error": message})

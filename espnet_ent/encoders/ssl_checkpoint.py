@@ -63,7 +63,11 @@ class SSLDescription:
             raise ConfigError(
                 "not as training writes it", where="encoder_conf.stored", expected=" ".join(keys), got=" ".join(stored)
             )
-        return cls(name, dict(stored["model"]), dict(stored["features"]), stored["weights_sha256"])
+        model, features, digest = (stored[key] for key in keys)
+        if not isinstance(model, Mapping) or not isinstance(features, Mapping):
+            raise ConfigError("not as training writes it", where="encoder_conf.stored", expected="mappings")
+        _check_family(model.get("model_type"), "encoder_conf.stored.model")
+        return cls(name, dict(model), dict(features), digest)
 
 
 def describe(name: str, local_files_only: bool = False) -> SSLDescription:
@@ -83,10 +87,7 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
         place, options = _place(name, is_local)
         options["local_files_only"] = local_files_only or is_local
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **options)
-    if config.model_type not in FAMILIES:
-        raise ConfigError(
-            "not a speech model that is known", where=f"{WHERE}: {name}", expected=FAMILIES, got=config.model_type
-        )
+    _check_family(config.model_type, f"{WHERE}: {name}")
     if getattr(config, "add_adapter", False):
         raise ConfigError("adapter layers are not supported", where=f"{WHERE}: {name}", got="add_adapter: true")
     # All of them: what a later version of the library takes for granted may be something else.
@@ -94,6 +95,11 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
         key: value for key, value in json.loads(config.to_json_string(use_diff=False)).items() if key not in _PLACES
     }
     return SSLDescription(name, model, _read_features(place, config, **options))
+
+
+def _check_family(family: object, where: str) -> None:
+    if family not in FAMILIES:
+        raise ConfigError("not a speech model that is known", where=where, expected=FAMILIES, got=family)
 
 
 def _check_name(name: str) -> bool:

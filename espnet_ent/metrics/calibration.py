@@ -138,7 +138,7 @@ class Calibration:
             raise CheckpointError("temperatures are missing", where=path, next_step="rerun stage 13 (scoring)")
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError("file is damaged", where=path, got=error, next_step=_FIT_AGAIN) from error
         fault = _fault(values)
         if fault is not None:

@@ -22,6 +22,7 @@ _OF_MODEL = (*_OF_TEXT, "model_conf", *(key for name in REGISTRY for key in (nam
 _OF_LM = ("token_list", "token_type", "bpemodel", "lm", "lm_conf", "model_conf")
 _HUB_ID = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?(@\w[\w.-]*)?", re.ASCII)
 _RUNS_CODE = ("trust_remote_code", "auto_map")
+_ATTENTION = ("attn_implementation", "_attn_implementation")  # user/name: a compiled kernel of the hub
 
 
 def model_config(training: Mapping[str, Any], is_lm: bool = False) -> dict[str, Any]:
@@ -78,7 +79,7 @@ def check_code(value: Any, where: object) -> None:
     """
     if isinstance(value, Mapping):
         for key, entry in value.items():
-            if key in _RUNS_CODE and entry:
+            if (key in _RUNS_CODE and entry) or (key in _ATTENTION and "/" in str(entry)):
                 raise CheckpointError(
                     f"{key} is refused: code that comes with a model is never run",
                     where=where,

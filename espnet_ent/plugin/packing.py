@@ -275,6 +275,5 @@ def _write_zip(directory: Path, out: Path) -> bool:
 
 
 def _digest_of(path: Path) -> str:
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

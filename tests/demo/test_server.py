@@ -31,8 +31,10 @@ def echo(content: bytes) -> dict[str, Any]:
 
 
 @contextmanager
-def running(transcribe: Callable[[bytes], dict[str, Any]] = echo, limits: DemoLimits = LIMITS) -> Iterator[DemoServer]:
-    with DemoServer(transcribe, limits, port=0) as server:
+def running(
+    transcribe: Callable[[bytes], dict[str, Any]] = echo, limits: DemoLimits = LIMITS, host: str = "127.0.0.1"
+) -> Iterator[DemoServer]:
+    with DemoServer(transcribe, limits, host, port=0) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
@@ -159,6 +161,14 @@ def test_other_pages_of_the_browser_get_no_answer(server: DemoServer) -> None:
     assert ask(server, "POST", "/transcribe", b"x", Origin="http://evil.example", **sent).status == 403
     assert ask(server, "POST", "/transcribe", b"x", Origin="null", **sent).status == 403
     assert ask(server, "POST", "/transcribe", b"x", Origin=f"http://127.0.0.1:{port}", **sent).status == 200
+
+
+def test_another_loopback_address_is_its_own_page() -> None:
+    with running(host="127.0.0.2") as server:
+        connection = HTTPConnection("127.0.0.2", server.server_address[1], timeout=10)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 def test_requests_that_do_not_come_in_are_cut_off(server: DemoServer) -> None:

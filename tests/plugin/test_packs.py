@@ -230,6 +230,20 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "training option": (_yaml(init_param=["/etc/passwd"]), "unknown option 'init_param'"),
     "remote code": (_yaml(encoder_conf={"a": [{"trust_remote_code": True}]}), "trust_remote_code is refused"),
     "own code": (_yaml(encoder_conf={"stored": {"model": {"auto_map": {"a": "b"}}}}), "auto_map is refused"),
+    "hub kernel": (
+        _yaml(encoder_conf={"stored": {"model": {"attn_implementation": "user/kernel"}}}),
+        "attn_implementation is refused",
+    ),
+    "packed kernel": (
+        _text("packed_encoder/config.json", '{"_attn_implementation": {"": "user/kernel@main"}}'),
+        "attn_implementation is refused",
+    ),
+    "another kind of model": (
+        _yaml(
+            **_SSL, encoder_conf={"stored": {"model": {"model_type": "bert"}, "features": {}, "weights_sha256": "0"}}
+        ),
+        "encoder_conf.stored.model: not a speech model that is known",
+    ),
     "packed code": (_text("packed_encoder/config.json", '{"auto_map": {"A": "m.A"}}'), "auto_map is refused"),
     "program": (_text("packed_encoder/modeling.py", "x"), "a kind of file that no packed model has"),
     "other pickle": (_text("packed_encoder/pytorch_model.bin", "x"), "a kind of file that no packed model has"),
@@ -245,6 +259,7 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     "unlisted checkpoint": (_meta("files", "ent_model_file", "x.pth"), "names a file that is not in the manifest"),
     "no checkpoint": (_meta("files", "ent_model_file", None), "expected files.ent_model_file"),
     "sections": (_text("meta.yaml", "files: [1]\nyaml_files: 3"), "expected yaml_files.ent_train_config"),
+    "deep temperatures": (_text("calibration.json", "[" * 100_000), "calibration.json: file is damaged"),
     "large text": (_text("config.yaml", "# " + "x" * (17 << 20)), "too large for a text"),
 }
 

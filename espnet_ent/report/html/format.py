@@ -16,7 +16,7 @@ _PROVENANCE = "made by ent-transcribe"
 class Html(TranscriptFormat):
     """A self-contained page: player, waveform, words, emotion timeline and posteriors."""
 
-    suffix = "html"
+    suffix = ".html"
 
     def render(self, item: Transcribed) -> str:
         """The page of a recording; with sound where it has a file of its own."""

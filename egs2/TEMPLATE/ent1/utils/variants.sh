@@ -11,12 +11,13 @@ set -euo pipefail
 
 [ $# -ge 1 ] || fail "usage: $0 LIST [options of run.sh]; lists: $(echo conf/variants/*.txt)"
 [ -f "$1" ] || fail "$1 is missing; lists: $(echo conf/variants/*.txt)"
-list=$1 system=$(basename "$1" .txt) expdir=exp
+list=$1 system=$(basename "$1" .txt) expdir=exp datadir=data
 shift
 options=("$@")
 for ((i = 0; i < $#; i++)); do
     case ${options[i]} in
         --expdir) expdir=${options[i + 1]:-exp} ;;
+        --datadir) datadir=${options[i + 1]:-data} ;;
         --ent_tag | --ent_exp | --ent_args | --stage | --stop_stage)
             fail "option ${options[i]} is set by $0 for each variant" ;;
     esac
@@ -29,5 +30,5 @@ while read -r name args; do
     experiments+=("${expdir}/ent_${system}_${name}")
 done <"${list}"
 [ "${#experiments[@]}" -gt 0 ] || fail "${list} names no variant"
-python -m espnet_ent.bin.ent_report_results --exp "${experiments[@]}" --difficulty data/difficulty.json \
+python -m espnet_ent.bin.ent_report_results --exp "${experiments[@]}" --difficulty "${datadir}/difficulty.json" \
     --command "utils/variants.sh ${list} $*" --out "${expdir}/RESULTS_${system}.md" --print true

@@ -240,7 +240,11 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
     ),
     "another kind of model": (
         _yaml(
-            **_SSL, encoder_conf={"stored": {"model": {"model_type": "bert"}, "features": {}, "weights_sha256": "0"}}
+            **_SSL,
+            encoder_conf={
+                "model": "x",
+                "stored": {"model": {"model_type": "bert"}, "features": {}, "weights_sha256": "0"},
+            },
         ),
         "encoder_conf.stored.model: not a speech model that is known",
     ),

@@ -23,8 +23,10 @@ case ${system} in
         ./run.sh --stage 1 --stop_stage 11 --ent_config conf/train_asr_mini.yaml --ent_tag asr "${options[@]}" "$@"
         utils/variants.sh conf/variants/asr_fusion.txt --ent_config conf/train_asr_fusion_mini.yaml "${options[@]}" \
             --pretrained_model exp_words/ent_asr/valid.loss.ave.pth "$@"
-        python -m espnet_ent.bin.ent_wer_curve --exp exp_words/ent_asr_fusion_hierarchical --data dump_words/raw/test \
-            --out exp_words/ent_asr_fusion_hierarchical/wer_curve
+        for variant in hierarchical acoustic_text; do
+            python -m espnet_ent.bin.ent_wer_curve --exp "exp_words/ent_asr_fusion_${variant}" --data dump_words/raw/test \
+                --vocabulary dump_words/raw/train/text --seeds 0 1
+        done
         ;;
     *) fail "unknown system ${system}: expected cta_rnn or asr_fusion" ;;
 esac

@@ -16,7 +16,7 @@ from espnet_ent.emotion.attention_pooling import AttentionPooling
 from espnet_ent.emotion.channel_attention import ChannelAttention
 from espnet_ent.emotion.layer_fusion import FUSIONS, LayerFusion
 from espnet_ent.emotion.pooling import PoolingHead
-from espnet_ent.encoders.local_context import LAYERS, LocalContext
+from espnet_ent.encoders.local_context import LAYERS, LocalContext, LocalContextOptions
 from espnet_ent.encoders.top import BiLSTMTop, LinearTop, NoTop
 from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
@@ -153,7 +153,9 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {
     "pooling head with statistics": (lambda: PoolingHead(SIZE, 5, 4, statistics=True), _pooling_head),
     **{
         f"local context of {form}": (
-            lambda form=form: LocalContext(SIZE, SIZE, 4, layers=form, num_layers=2, width=3, num_heads=2),
+            lambda form=form: LocalContext(
+                SIZE, SIZE, 4, LocalContextOptions(form, num_layers=2, width=3, num_heads=2)
+            ),
             _local_context,
         )
         for form in LAYERS

@@ -32,7 +32,7 @@ from espnet_ent.metrics.wer import ErrorCounts, word_edits, word_errors
 from espnet_ent.report.experiment import ScoredResults
 from espnet_ent.report.html.audio_tracks import AudioSource
 from espnet_ent.report.html.set_tables import class_rows, speaker_rows
-from espnet_ent.report.html.utterance_details import frames_of, posteriors_of, segments_of, words_of
+from espnet_ent.report.html.utterance_details import frames_of, places_of, posteriors_of, segments_of, words_of
 from espnet_ent.timeline import EmotionTimeline
 
 _DECIMALS = 6
@@ -201,9 +201,11 @@ class SetView:
         reference, hypothesis, decoded = self.set.reference, self.set.hypothesis, self.decoded
         utterance = self.utterances[utt]
         known = word_edits([reference.text[utt]], [hypothesis.text[utt]]) if self._has_both_texts(utt) else None
+        words = decoded.words.get(utt, ())
         return {
             "edits": known[0] if known else None,
-            "words": words_of(decoded.words.get(utt, ())),
+            "words": words_of(words),
+            "places": places_of(words, decoded.durations.get(utt, 0.0)),
             "reference_words": [[w.start, w.end, w.word] for w in utterance.word_times or ()],
             "reference": segments_of(None if reference.timeline is None else reference.timeline[utt]),
             "system": segments_of(decoded.timelines.get(utt)),

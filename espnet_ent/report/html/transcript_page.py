@@ -14,7 +14,7 @@ from espnet_ent.labels import EmotionInventory
 from espnet_ent.report.html.audio_tracks import AudioOptions, AudioSource, AudioTracks
 from espnet_ent.report.html.page import PageData, render_page
 from espnet_ent.report.html.run_report import audio_notes
-from espnet_ent.report.html.utterance_details import frames_of, posteriors_of, segments_of, words_of
+from espnet_ent.report.html.utterance_details import frames_of, places_of, posteriors_of, segments_of, words_of
 
 Audio = str | Path | np.ndarray | AudioSource
 
@@ -90,6 +90,7 @@ def _row(name: str, transcript: EmotionTranscript) -> dict[str, Any]:
 def _detail(transcript: EmotionTranscript, grid: FrameGrid) -> dict[str, Any]:
     return {
         "words": words_of(transcript.words),
+        "places": places_of(transcript.words, transcript.duration),
         "system": segments_of(transcript.timeline),
         "posteriors": posteriors_of(transcript.posteriors),
         "frames": frames_of(transcript.frame_posteriors, grid),

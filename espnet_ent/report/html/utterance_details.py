@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from espnet_ent.data.transcript import Word
+from espnet_ent.export.spans import words_apart
 from espnet_ent.frames import FrameGrid
 from espnet_ent.report.html.quantised import quantised
 from espnet_ent.timeline import EmotionTimeline
@@ -36,6 +37,11 @@ def words_of(words: Iterable[Word]) -> list[list[Any]]:
         ]
         for w in words
     ]
+
+
+def places_of(words: Sequence[Word], duration: float) -> list[list[float]]:
+    """``[start, end]`` where each word is drawn: words of the same frame side by side, as in exported tiers."""
+    return [[_time(word.start), _time(word.end)] for word in words_apart(words, duration)]
 
 
 def posteriors_of(posteriors: Sequence[float] | np.ndarray | None) -> list[float] | None:

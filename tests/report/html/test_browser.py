@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from espnet_ent.data.emotion_lattice import EmotionLattice
+from espnet_ent.data.transcript import Word
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.report.html.lattices import lattice_of
 from espnet_ent.report.html.page import PageData, render_page
@@ -216,6 +218,14 @@ def test_the_figure_draws_what_the_data_say(opened: Callable[..., Any], page: Pa
     assert second[0] == pytest.approx(first[1] + 1, abs=0.5)
     assert [text.split("\n")[0] for text in tab.locator(".chips li").all_inner_texts()] == ["GO", "NOW", "NOW"]
     assert tab.locator(".edits ins").all_inner_texts() == ["NOW"]
+
+
+def test_words_of_one_frame_are_both_drawn(opened: Callable[..., Any]) -> None:
+    heard = replace(transcript(), words=(Word(0.0, 0.1, "FIND"), Word(0.0, 0.6, "THE")))
+    tab = opened(transcript_page([("a", heard)], FOUR_EMOTIONS, GRID, provenance="today"))
+    tab.wait_for_selector(".stage text")
+    drawn = tab.locator(".stage text").evaluate_all("(all) => all.map((one) => one.textContent)")
+    assert drawn[:2] == ["FIND", "THE"]
 
 
 def test_the_lattice_is_drawn_on_demand(opened: Callable[..., Any], page: PageData) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from espnet_ent.data.transcript import EmotionTranscript
+from espnet_ent.data.transcript import EmotionTranscript, Word
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.report.html.audio_tracks import AudioOptions
 from espnet_ent.report.html.quantised import restored
@@ -29,6 +29,13 @@ def test_a_recording_is_told_as_it_was_transcribed() -> None:
     assert detail["system"] == [[0.0, 0.4, "ang"], [0.4, 1.0, "neu"]]
     np.testing.assert_allclose(restored(detail["frames"]["values"]).reshape(10, 4)[3], [0.1, 0.6, 0.1, 0.2], atol=0.002)
     assert detail["src"].startswith("data:audio/mpeg;base64,")
+
+
+def test_words_of_one_frame_are_drawn_side_by_side() -> None:
+    words = (Word(0.0, 0.1, "FIND"), Word(0.0, 0.6, "THE"), Word(0.6, 0.9, "DOOR"))
+    found = _page(("a", replace(transcript(), words=words)))
+    assert found.data["detail-0"]["places"] == [[0.0, 0.3], [0.3, 0.6], [0.6, 0.9]]
+    assert [word[:2] for word in found.data["detail-0"]["words"]] == [[0.0, 0.1], [0.0, 0.6], [0.6, 0.9]]
 
 
 def test_several_recordings_without_sound() -> None:
@@ -59,5 +66,5 @@ def test_a_model_may_tell_nothing_but_words() -> None:
     )
     found = _page(("a", bare))
     assert found.data["detail-0"] == {
-        "words": [], "system": None, "posteriors": None, "frames": None, "remark": "empty"
+        "words": [], "places": [], "system": None, "posteriors": None, "frames": None, "remark": "empty"
     }  # fmt: skip

@@ -43,8 +43,10 @@ Ent.Figure = class {
     if (detail.peaks) add("audio", HEIGHTS.wave, (lane, top) => this.drawWave(lane, top));
     if (detail.reference_words && detail.reference_words.length)
       add("ref. words", HEIGHTS.words, (lane, top) => this.drawWords(lane, top, detail.reference_words));
-    if (detail.words && detail.words.length)
-      add("words", HEIGHTS.words, (lane, top) => this.drawWords(lane, top, detail.words));
+    if (detail.words && detail.words.length) {
+      const apart = detail.words.map((word, number) => [...(detail.places[number] || word.slice(0, 2)), ...word.slice(2)]);
+      add("words", HEIGHTS.words, (lane, top) => this.drawWords(lane, top, apart));
+    }
     if (detail.reference) add("reference", HEIGHTS.timeline, (lane, top) => this.drawTimeline(lane, top, detail.reference));
     if (detail.system) add("system", HEIGHTS.timeline, (lane, top) => this.drawTimeline(lane, top, detail.system));
     if (detail.frames) add("posteriors", HEIGHTS.posteriors, (lane, top) => this.drawPosteriors(lane, top));
@@ -106,7 +108,7 @@ Ent.Figure = class {
     }
   }
 
-  // Pixels until the next word begins: recognised words may overlap.
+  // Pixels until the next word begins: words of a reference may overlap.
   roomAfter(words, start) {
     const later = words.map(([other]) => other).filter((other) => other > start);
     return later.length ? (Math.min(...later) - start) * this.scale : Infinity;

@@ -58,30 +58,42 @@ def figures(request: pytest.FixtureRequest) -> Callable[..., None]:
     request.node.stash[_RECORDED] = []
 
     def record(area: str, promise: str, **values: float) -> None:
-        request.node.stash[_RECORDED].append((area, promise, values))
+        plain = {name: value if isinstance(value, int) else float(value) for name, value in values.items()}
+        request.node.stash[_RECORDED].append((area, promise, plain))
 
     return record
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo) -> Iterator[None]:
+    """Give a test's figures to its report, which comes here from the processes of pytest-xdist, too."""
     report = yield
-    if report.when == "call" and SHARE:
-        test = item.nodeid.partition("[")[0]
-        if report.failed:
-            _FIGURES.failed.add(test)
-        seconds = report.duration
-        for area, promise, values in item.stash.get(_RECORDED, []):
+    if report.when == "call":
+        report.user_properties += [("figures", recorded) for recorded in item.stash.get(_RECORDED, [])]
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Collect the figures."""
+    if not SHARE:
+        return
+    test, seconds = report.nodeid.partition("[")[0], report.duration
+    if report.failed:
+        _FIGURES.failed.add(test)
+    for area, promise, values in (value for name, value in report.user_properties if name == "figures"):
+        if report.when == "call":
             _FIGURES.add(area, promise, values, test, report.passed, seconds)
             seconds = 0.0  # of the first figure; a test of many examples tells many
-    return report
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures, and write them where ``FAULTS_OUT`` says."""
     for promise, entry in sorted(_FIGURES.found.items()):
-        held = "held" if entry["held"] else "BROKEN"
-        terminalreporter.write_line(f"{entry['area']}: {promise}: {entry['values']} {held} ({entry['seconds']} s)")
+        for test, told in entry["tests"].items():
+            held = "held" if told["held"] else "BROKEN"
+            terminalreporter.write_line(
+                f"{entry['area']}: {promise}: {told['values']} {held} ({told['seconds']} s, {test})"
+            )
     if (_FIGURES.found or _FIGURES.failed) and os.environ.get("FAULTS_OUT"):
         _FIGURES.write(Path(os.environ["FAULTS_OUT"]))
 

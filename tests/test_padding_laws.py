@@ -1,6 +1,6 @@
 """Padding and the rest of a batch change nothing: random batches of every module and loss, garbage in the padding.
 
-Encoders of ESPnet and pretrained ones have tests of their own: a convolution over the edge differs slightly by design.
+Pretrained encoders are tried in tests/encoders/test_ssl_models.py, ESPnet's in tests/plugin/test_encoders.py.
 """
 
 from __future__ import annotations
@@ -14,18 +14,25 @@ from torch import Tensor, nn
 from espnet_ent.emotion.attention_pooling import POOLINGS as ATTENTION_POOLINGS
 from espnet_ent.emotion.attention_pooling import AttentionPooling
 from espnet_ent.emotion.channel_attention import ChannelAttention
+from espnet_ent.emotion.coattention import CoattentionHead, CoattentionOptions, StreamSizes
+from espnet_ent.emotion.cta_rnn import CTARNNHead, CTARNNOptions
+from espnet_ent.emotion.intervals import LatticeIntervals
+from espnet_ent.emotion.joint import EmotionJoint
 from espnet_ent.emotion.layer_fusion import FUSIONS, LayerFusion
 from espnet_ent.emotion.pooling import PoolingHead
+from espnet_ent.emotion.utterance import UtteranceInputs
+from espnet_ent.encoders.layer_mix import LayerMix
 from espnet_ent.encoders.local_context import LAYERS, LocalContext, LocalContextOptions
 from espnet_ent.encoders.top import BiLSTMTop, LinearTop, NoTop
 from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.language_model import language_model_loss
+from espnet_ent.losses.lattice_intervals import MIXING_NODES, lattice_interval_losses
 from espnet_ent.losses.lattice_pooling import NEUTRAL_TERMS, POOLINGS, lattice_pooling_losses
 from espnet_ent.losses.transducer import TransducerLossConfig, rnnt_loss, transducer_loss
 from espnet_ent.transducer.factorized import FactorizedTransducer
 from espnet_ent.transducer.masks import padding_mask
 from espnet_ent.transducer.standard import Transducer
-from espnet_ent.transducer.states import EncoderStates, JointTerms
+from espnet_ent.transducer.states import AcousticStates, EncoderStates, JointTerms
 from tests.amounts import amount
 
 SIZE, VOCAB = 8, 6
@@ -90,11 +97,58 @@ def _attention_pooling(module: AttentionPooling, batch: Batch) -> None:
 
 
 def _layer_fusion(module: LayerFusion, batch: Batch) -> None:
-    layers = torch.stack([batch.states, 2 - batch.states, batch.states.square()], dim=1).clamp(-1e4, 1e4)
+    layers = _layers(batch)
     found = module(layers, batch.lengths)
     for row, frames, _ in batch.rows():
         alone = module(layers[row, :, :frames], batch.lengths[row])
         torch.testing.assert_close(found[row, :frames], alone)
+
+
+def _layers(batch: Batch) -> Tensor:
+    return torch.stack([batch.states, 2 - batch.states, batch.states.square()], dim=1).clamp(-1e4, 1e4)
+
+
+def _layer_mix(module: LayerMix, batch: Batch) -> None:
+    layers = _layers(batch).unbind(1)
+    found = module(layers)
+    for row, frames, _ in batch.rows():
+        torch.testing.assert_close(found[row, :frames], module([layer[row, :frames] for layer in layers]))
+
+
+def _emotion_joint(module: EmotionJoint, batch: Batch) -> None:
+    columns = batch.label_lengths + 1
+    g = None if module.is_frame_wise else batch.spoilt(batch.normal(len(columns), int(columns.max()) + 1, 5), columns)
+    found = module.terms(batch.states, g).logits()
+    for row, frames, labels in batch.rows():
+        alone = module.terms(batch.states[row, :frames], None if g is None else g[row, : labels + 1]).logits()
+        torch.testing.assert_close(found[row, :frames, : alone.size(2)], alone)
+
+
+def _cta_rnn(module: CTARNNHead, batch: Batch) -> None:
+    layers = _layers(batch)
+    found = module(layers, batch.lengths)
+    for row, frames, _ in batch.rows():
+        alone = module(layers[row, :, :frames], batch.lengths[row])
+        torch.testing.assert_close(found[row], alone, rtol=1e-4, atol=1e-5)
+
+
+def _coattention(module: CoattentionHead, batch: Batch) -> None:
+    rows_of_sound = 4 * batch.lengths + 3
+    sound = batch.spoilt(batch.normal(len(batch.lengths), int(rows_of_sound.max()) + 2, 3), rows_of_sound)
+    columns = batch.label_lengths + 1
+    g = batch.spoilt(batch.normal(len(columns), int(columns.max()) + 1, 5), columns)
+
+    def classify(row: slice, frames: int | None = None, labels: int | None = None) -> Tensor:
+        width = None if frames is None else 4 * frames + 3
+        acoustic = AcousticStates(sound[row, :width], rows_of_sound[row], 4)
+        h = batch.states[row, :frames]
+        enc = EncoderStates(h, h, batch.lengths[row], acoustic=acoustic)
+        text = g[row, : None if labels is None else labels + 1], batch.labels[row, :labels]
+        return module.classify(UtteranceInputs(enc, h, *text, batch.label_lengths[row]))
+
+    found = classify(slice(None))
+    for row, frames, labels in batch.rows():
+        torch.testing.assert_close(found[row], classify(row, frames, labels), rtol=1e-4, atol=1e-5)
 
 
 def _pooling_head(module: PoolingHead, batch: Batch) -> None:
@@ -139,6 +193,29 @@ def _transducer(module: Transducer | FactorizedTransducer, batch: Batch) -> None
             torch.testing.assert_close(cost[row], transducer_loss(alone, *of_one, reduction="none"))
 
 
+CTA_RNN = {
+    "CTA-RNN": {},
+    "CTA-RNN, GRU and statistics": {"rnn": "gru", "pooling": "attention_statistics", "fusion": "concatenate"},
+    "CTA-RNN without its parts": {"rnn": "none", "pooling": "mean", "fusion": "mix", "channel_reduction": 0},
+}
+COATTENTION = {
+    "co-attention": {},
+    "co-attention with prediction states": {"text": "prediction"},
+    "co-attention of two streams": {"streams": ["acoustic", "hidden"], "fusion": "single"},
+    "streams side by side": {"fusion": "concatenation", "pooling": "mean"},
+}
+
+
+def _make_cta_rnn(changes: dict) -> CTARNNHead:
+    options = {"hidden_size": 5, "attention_size": 3, "channel_reduction": 2, **changes}
+    return CTARNNHead(CTARNNOptions(**options), (3, SIZE), 4)
+
+
+def _make_coattention(changes: dict) -> CoattentionHead:
+    options = {"size": 8, "num_heads": 2, "feedforward_size": 6, **changes}
+    return CoattentionHead(CoattentionOptions(**options), StreamSizes(SIZE, 3, 5, VOCAB, 1), 4)
+
+
 MODULES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {
     "BiLSTM": (lambda: BiLSTMTop(SIZE, 4, num_layers=2), _frames),
     "linear": (lambda: LinearTop(SIZE, 5), _frames),
@@ -149,6 +226,11 @@ MODULES: dict[str, tuple[Callable[[], nn.Module], Callable]] = {
         for form in ATTENTION_POOLINGS
     },
     **{f"fusion by {form}": (lambda form=form: LayerFusion(3, SIZE, fusion=form), _layer_fusion) for form in FUSIONS},
+    "layer mix": (lambda: LayerMix(3), _layer_mix),
+    "emotion joint": (lambda: EmotionJoint(SIZE, 5, 6, 4), _emotion_joint),
+    "frame-wise emotion joint": (lambda: EmotionJoint(SIZE, 0, 6, 4), _emotion_joint),
+    **{name: (lambda conf=conf: _make_cta_rnn(conf), _cta_rnn) for name, conf in CTA_RNN.items()},
+    **{name: (lambda conf=conf: _make_coattention(conf), _coattention) for name, conf in COATTENTION.items()},
     "pooling head": (lambda: PoolingHead(SIZE, 5, 4), _pooling_head),
     "pooling head with statistics": (lambda: PoolingHead(SIZE, 5, 4, statistics=True), _pooling_head),
     **{
@@ -229,6 +311,28 @@ def _pooling(batch: Batch, pooling: str, neutral_term: str) -> tuple[Tensor, lis
     return losses(slice(None), None, None), alone
 
 
+def _intervals(batch: Batch, mixing_nodes: str) -> tuple[Tensor, list[Tensor]]:
+    """Two intervals, the second of which begins anywhere."""
+    columns = batch.label_lengths + 1
+    prediction = batch.spoilt(batch.normal(len(columns), int(columns.max()), SIZE), columns)
+    weight, bias = batch.normal(4, SIZE), batch.normal(4)
+    states = batch.states[:, : int(batch.lengths.max())]
+    emotions = batch.integers(0, 4, len(columns), 2)
+
+    def of(lengths: Tensor) -> Tensor:
+        found = batch.integers(0, 2, len(lengths), int(lengths.max())).sort(dim=1).values
+        return found.masked_fill(torch.arange(int(lengths.max())) >= lengths.unsqueeze(1), -1)
+
+    of_frame, of_column = of(batch.lengths), of(columns)
+
+    def losses(row: slice, frames: int | None = None, width: int | None = None) -> Tensor:
+        terms = JointTerms(states[row, :frames], prediction[row, :width], weight, bias)
+        intervals = LatticeIntervals(of_frame[row, :frames], of_column[row, :width], emotions[row])
+        return lattice_interval_losses(terms, intervals, batch.lengths[row], batch.label_lengths[row], mixing_nodes)
+
+    return losses(slice(None)), [losses(row, frames, labels + 1)[0] for row, frames, labels in batch.rows()]
+
+
 LOSSES: dict[str, Callable[[Batch], tuple[Tensor, list[Tensor]]]] = {
     "transducer": _rnnt,
     "ctc": _ctc,
@@ -238,6 +342,7 @@ LOSSES: dict[str, Callable[[Batch], tuple[Tensor, list[Tensor]]]] = {
         for pooling in POOLINGS
         for term in NEUTRAL_TERMS
     },
+    **{f"intervals, {nodes} nodes": lambda batch, nodes=nodes: _intervals(batch, nodes) for nodes in MIXING_NODES},
 }
 
 

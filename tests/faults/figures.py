@@ -21,12 +21,13 @@ the same with fewer cases. Whole numbers are counts; of other numbers the larges
 
 
 class Figures:
-    """Collects the figures of a session.
+    """Collects the figures of a session, by promise and by test.
 
-    One promise may have several tests: their whole numbers add up, of other numbers the largest is kept.
+    Within a test whole numbers add up, of other numbers the largest is kept; so it is for the tests of one promise, on
+    the page. A session that runs a part of the tests brings their figures up to date, and no others.
 
     Attributes:
-        found: Entries by promise.
+        found: By promise, its area and its tests.
         failed: Tests that failed, before they could tell figures perhaps: what they promised before is broken.
     """
 
@@ -37,24 +38,29 @@ class Figures:
     def add(self, area: str, promise: str, values: dict[str, float], test: str, held: bool, seconds: float) -> None:
         """Add what one test has measured."""
         assert area in AREAS
-        entry = self.found.setdefault(
-            promise, {"area": area, "values": {}, "tests": [], "held": True, "seconds": 0.0, "date": _today()}
-        )
-        for name, value in values.items():
-            before = entry["values"].get(name, 0)
-            entry["values"][name] = before + value if isinstance(value, int) else max(before, value)
-        if test not in entry["tests"]:
-            entry["tests"].append(test)
+        tests = self.found.setdefault(promise, {"area": area, "tests": {}})["tests"]
+        entry = tests.setdefault(test, {"values": {}, "held": True, "seconds": 0.0, "date": _today()})
+        _combine(entry["values"], values)
         entry["held"] = entry["held"] and held
         entry["seconds"] = round(entry["seconds"] + seconds, 1)
 
     def write(self, path: Path) -> None:
-        """Bring a file up to date; promises that this session did not try stay as they are."""
-        before = json.loads(path.read_text(encoding="utf-8"))["found"] if path.is_file() else {}
-        data = {"machine": machine(), "found": {**before, **self.found}}
-        for entry in data["found"].values():
-            entry["held"] = entry["held"] and not self.failed & set(entry["tests"])
-        path.write_text(json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n", encoding="utf-8")
+        """Bring a file up to date; what this session did not try stays as it is."""
+        found = json.loads(path.read_text(encoding="utf-8"))["found"] if path.is_file() else {}
+        for promise, entry in self.found.items():
+            before = found.get(promise, {"tests": {}})
+            found[promise] = {"area": entry["area"], "tests": {**before["tests"], **entry["tests"]}}
+        for tests in (entry["tests"] for entry in found.values()):
+            for test in self.failed & set(tests):
+                tests[test]["held"] = False
+        text = json.dumps({"machine": machine(), "found": found}, indent=1, sort_keys=True, ensure_ascii=False)
+        path.write_text(text + "\n", encoding="utf-8")
+
+
+def _combine(into: dict[str, float], values: dict[str, float]) -> None:
+    for name, value in values.items():
+        before = into.get(name, 0)
+        into[name] = before + value if isinstance(value, int) else max(before, value)
 
 
 def _today() -> str:
@@ -77,7 +83,7 @@ def _lines(path: str) -> list[str]:
 
 def render(data: dict[str, Any]) -> str:
     """The page: the dates on its first line alone, then a table for each area."""
-    dates = sorted({entry["date"] for entry in data["found"].values()})
+    dates = sorted({test["date"] for entry in data["found"].values() for test in entry["tests"].values()})
     lines = [f"<!-- {' to '.join(dict.fromkeys([dates[0], dates[-1]]))} -->", _HEAD, f"Machine: {data['machine']}.", ""]
     for area in AREAS:
         entries = {promise: entry for promise, entry in data["found"].items() if entry["area"] == area}
@@ -85,8 +91,11 @@ def render(data: dict[str, Any]) -> str:
             continue
         lines += [f"## {area}", "", "| promise | tried | found | tests |", "|---|---|---|---|"]
         for promise, entry in sorted(entries.items()):
-            values = ", ".join(f"{name.replace('_', ' ')} {_show(value)}" for name, value in entry["values"].items())
-            outcome = "held" if entry["held"] else "**broken**"
+            of_tests: dict[str, float] = {}
+            for test in entry["tests"].values():
+                _combine(of_tests, test["values"])
+            values = ", ".join(f"{name.replace('_', ' ')} {_show(value)}" for name, value in of_tests.items())
+            outcome = "held" if all(test["held"] for test in entry["tests"].values()) else "**broken**"
             tests = ", ".join(f"`{test}`" for test in entry["tests"])
             lines.append(f"| {promise} | {values} | {outcome} | {tests} |")
         lines.append("")

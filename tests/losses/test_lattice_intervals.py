@@ -85,6 +85,18 @@ def test_values_and_gradients_equal_those_of_loops(mixing_nodes, seed, rows, mon
     figures("Numerics", "losses of mixed intervals and their gradients are those of loops over nodes", batches=1)
 
 
+@pytest.mark.parametrize("mixing_nodes", MIXING_NODES)
+def test_padding_gets_no_gradient(mixing_nodes, figures):
+    for seed in range(amount(250, 20)):
+        case = make_case(seed)
+        losses = lattice_interval_losses(*case, mixing_nodes)
+        gradients = torch.autograd.grad(losses.sum(), (case[0].encoder, case[0].prediction))
+        for b, (frames, labels) in enumerate(zip(case[2].tolist(), case[3].tolist(), strict=True)):
+            assert gradients[0][b, frames:].abs().sum() == 0
+            assert gradients[1][b, labels + 1 :].abs().sum() == 0
+    figures("Numerics", "the gradient of mixed intervals is exactly 0 on padding", batches=amount(250, 20))
+
+
 @pytest.mark.parametrize("garbage", [1e30, float("nan"), float("inf")])
 def test_padding_changes_nothing_whatever_it_holds(garbage):
     clean, dirty = make_case(3, garbage=0.0), make_case(3, garbage=garbage)

@@ -8,9 +8,14 @@ import pytest
 import torch
 from torch import Tensor
 
+from espnet_ent.emotion.intervals import LatticeIntervals
 from espnet_ent.errors import LossInputError
 from espnet_ent.losses import transducer as module
+from espnet_ent.losses.ctc import ctc_loss
 from espnet_ent.losses.known_value import KNOWN_VALUE, check_known_value
+from espnet_ent.losses.language_model import language_model_loss
+from espnet_ent.losses.lattice_intervals import lattice_interval_loss
+from espnet_ent.losses.lattice_pooling import POOLINGS, lattice_pooling_loss
 from espnet_ent.losses.transducer import rnnt_loss, transducer_loss
 from espnet_ent.transducer.states import JointTerms
 from tests.amounts import amount
@@ -113,6 +118,32 @@ def test_wrong_inputs_are_named_before_the_kernel_sees_them(monkeypatch: pytest.
     figures("Numerics", "wrong inputs of the transducer loss are named before the kernel runs", inputs=amount(200, 40))
 
 
+LENGTHS = (torch.tensor([30, 17]), torch.tensor([8, 5]))
+OTHER_LOSSES = (*POOLINGS, "intervals", "ctc", "language model")
+
+
+def _other_losses(generator: torch.Generator, name: str) -> Tensor:
+    """A loss other than the transducer's, of random states through a linear layer."""
+    encoder, prediction, weight, bias, linear = (
+        torch.randn(*shape, generator=generator) for shape in ((2, 30, 16), (2, 9, 16), (20, 16), (20,), (16, 16))
+    )
+    labels = torch.randint(1, 20, (2, 8), generator=generator)
+    emotions = torch.randint(0, 4, (2, 2), generator=generator)
+    occupancy = 0.1 + torch.rand(2, 30, 9, generator=generator)
+    encoder, prediction = encoder @ linear / 4, prediction @ linear / 4  # in half precision under autocast
+    if name == "ctc":
+        return ctc_loss(encoder @ weight.T, labels, *LENGTHS)
+    if name == "language model":
+        return language_model_loss((prediction @ weight.T)[..., 1:], labels, LENGTHS[1])
+    terms = JointTerms(encoder, prediction, weight[:4], bias[:4])
+    if name == "intervals":
+        halves = [(torch.arange(size) >= size // 3).long().repeat(2, 1) for size in (30, 9)]
+        for half, lengths in zip(halves, (LENGTHS[0], LENGTHS[1] + 1), strict=True):
+            half.masked_fill_(torch.arange(half.size(1)) >= lengths.unsqueeze(1), -1)
+        return lattice_interval_loss(terms, LatticeIntervals(*halves, emotions), *LENGTHS)
+    return lattice_pooling_loss(terms, emotions[:, 0], *LENGTHS, 3, pooling=name, occupancy=occupancy)
+
+
 @pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 2e-2), (torch.float16, 5e-3)])
 def test_half_precision_stays_within_its_bound(dtype: torch.dtype, bound: float, figures) -> None:
     """Relative to float32, under autocast on the CPU; docs/RELIABILITY.md tells the largest difference found."""
@@ -122,12 +153,28 @@ def test_half_precision_stays_within_its_bound(dtype: torch.dtype, bound: float,
         shapes = ((2, 30, 16), (2, 9, 16), (20, 16), (20,))
         terms = JointTerms(*(torch.randn(*shape, generator=generator) for shape in shapes))
         labels = torch.randint(1, 20, (2, 8), generator=generator)
-        lengths = (torch.tensor([30, 17]), torch.tensor([8, 5]))
-        exact = transducer_loss((terms,), labels, *lengths)
+        exact = transducer_loss((terms,), labels, *LENGTHS)
         with torch.autocast("cpu", dtype=dtype):
-            half = transducer_loss((terms,), labels, *lengths)
+            half = transducer_loss((terms,), labels, *LENGTHS)
         worst = max(worst, abs(half.item() / exact.item() - 1))
     assert worst < bound
     name = str(dtype).removeprefix("torch.")
     promise = f"transducer loss under autocast of {name}: within {bound:g} of that of float32"
     figures("Numerics", promise, batches=amount(200, 10), largest_relative_difference=worst)
+
+
+@pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 3e-2), (torch.float16, 5e-3)])
+def test_other_losses_in_half_precision_stay_within_their_bound(dtype: torch.dtype, bound: float, figures) -> None:
+    """As above, relative to 1 where a loss is below it."""
+    worst, batches = 0.0, amount(200, 5)
+    for name in OTHER_LOSSES:
+        for seed in range(batches):
+            exact = _other_losses(torch.Generator().manual_seed(seed), name)
+            with torch.autocast("cpu", dtype=dtype):
+                half = _other_losses(torch.Generator().manual_seed(seed), name)
+            assert half.dtype == torch.float32
+            worst = max(worst, abs(half.item() - exact.item()) / max(1.0, exact.item()))
+    assert worst < bound
+    name = str(dtype).removeprefix("torch.")
+    promise = f"lattice pooling, interval, CTC and language model losses under autocast of {name}: within {bound:g} of "
+    figures("Numerics", f"{promise}float32", batches=batches * len(OTHER_LOSSES), largest_relative_difference=worst)

@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Mark tests by what they use, leave long ones out of the suite, and shuffle on request (``ORDER=<seed>``)."""
     for item in items:
         function = getattr(item, "obj", None)
-        if getattr(function, "is_hypothesis_test", False):
+        if getattr(function, "is_hypothesis_test", False) or "figures" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.property)
         if _PROCESSES & set(vars(getattr(item, "module", None) or object)):
             item.add_marker(pytest.mark.process)

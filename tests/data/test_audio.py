@@ -16,6 +16,8 @@ from hypothesis.extra.numpy import arrays
 
 from espnet_ent.data import audio
 from espnet_ent.data.audio import AudioInfo, audio_info, read_audio, to_pcm16, write_pcm16
+from espnet_ent.data.formatting import format_data_dir
+from espnet_ent.data.validate import validate_data_dir
 from espnet_ent.errors import AudioError
 
 RATE = 16000
@@ -182,11 +184,35 @@ def test_faulty_files_are_named(wav: Path, damage, message: str) -> None:
         read_audio(wav, RATE)
 
 
-@pytest.mark.parametrize("source", ["sph2pipe a.sph |", "cat a.wav | "])
-def test_commands_are_never_run(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+COMMANDS = ["sph2pipe a.sph |", "cat a.wav | ", "touch made |", "touch made|", "touch made |\t", "(touch made) |"]
+COMMANDS += ["touch made; cat a.wav |", "sox a.wav -t wav - gain -1 |", "$(touch made) |", "|", " |", "a.wav && touch made |"]
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("source", COMMANDS)
+def test_commands_are_never_run(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, figures) -> None:
     monkeypatch.chdir(tmp_path)
+    soundfile.write("a.wav", np.zeros(RATE), RATE)
+    (tmp_path / "data").mkdir()
+    for name, value in {"wav.scp": source, "utt2spk": "s", "text": "GO", "utt2emo": "neu"}.items():
+        (tmp_path / "data" / name).write_text(f"u {value}\n")
+    (tmp_path / "data/spk2utt").write_text("s u\n")
     with pytest.raises(AudioError, match="a command in place of a file"):
         read_audio(source, RATE)
+    assert "a command in place of a file" in str(validate_data_dir(tmp_path / "data"))
+    with pytest.raises(AudioError, match="a command in place of a file"):
+        format_data_dir(tmp_path / "data", tmp_path / "dump")
+    assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "data"}
+    figures("Security", "commands in wav.scp are refused wherever audio is read; nothing allows them", commands=1)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("source", ["| cat a.wav", "a.wav | cat", "`touch made`", "$(touch made)", "-"])
+def test_what_is_no_file_is_not_run(source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AudioError, match="missing"):
+        read_audio(source, RATE)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_segment_outside_the_audio_is_refused(wav: Path) -> None:

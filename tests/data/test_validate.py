@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -185,6 +186,47 @@ def test_all_defects_are_found_at_once(data: Path) -> None:
     expected = [message for _, _, messages in DAMAGES for message in messages]
     assert set(expected) <= set(found)
     assert len(found) == len(set(found))
+
+
+MORE_DAMAGES = [
+    append("word_times", "s1-u3 0.01 0.02 A\n"),
+    append("word_times", "s1-u3 x 0.3 B\n"),
+    append("word_times", "s1-u3 0.1 B\n"),
+    append("word_times", "s9-u9 0 1 GO\n"),
+    append("emo_words", "s8-u8 0 1 ang\n"),
+    append("utt2emo", "t0\n"),
+    append("utt2num_samples", "t1 5\n"),
+    append("spk2utt", "s2\n"),
+    lambda data: (data / "untranscribed").write_text("s0-u0\ns7-u7\n"),
+]
+
+
+def test_forty_defects_are_in_one_report_and_none_is_told_of_sound_data(tmp_path: Path, figures) -> None:
+    """What is told of each damage alone is told of all of them together."""
+
+    def without_line(defect: str) -> str:
+        return re.sub(r":\d+: ", ": ", defect, count=1)
+
+    def make(name: str) -> Path:
+        (tmp_path / name).mkdir()
+        data = make_data_dir(tmp_path / name, words=True)
+        write_one_line_forms(data, read_data_dir(data))
+        return data
+
+    together, alone = make("together"), set()
+    for number, damage in enumerate([*(damage for _, damage, _ in DAMAGES), *MORE_DAMAGES]):
+        data = make(str(number))
+        assert defects_of(data) == []
+        damage(data)
+        told = defects_of(data)
+        assert told
+        # Where audio or a text is gone or differs, nothing or something else can be said about lengths and words.
+        alone |= {without_line(defect) for defect in told if "are not those of its text" not in defect}
+        damage(together)
+    assert alone - set(map(without_line, defects_of(together))) == set()
+    assert len(alone) >= 40
+    promise = "defects of a data directory: all in one report, none is told of a sound one"
+    figures("Data", promise, defects=len(alone), damages=len(DAMAGES) + len(MORE_DAMAGES))
 
 
 @pytest.mark.parametrize(

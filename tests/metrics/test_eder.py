@@ -20,7 +20,7 @@ def _timeline(duration: float, *segments: tuple[float, float, str]) -> EmotionTi
     return EmotionTimeline.from_segments([EmotionSegment(*s) for s in segments], duration, "neu")
 
 
-def test_published_check_value() -> None:
+def test_published_check_value(figures) -> None:
     hypothesis = EmotionTimeline.from_frames(
         ["neu", "neu", "neu", "ang", "ang", "ang"], FrameGrid(16000, 3200), 1.22, "neu"
     )
@@ -29,6 +29,8 @@ def test_published_check_value() -> None:
     assert rates.missed_emotion == pytest.approx(0.21 / 1.22)
     assert rates.false_alarm == pytest.approx(0.12 / 1.22)
     assert rates.confusion == rates.overlap == 0.0
+    off = abs(rates.eder - 0.2704918)
+    figures("Metrics", "EDER of the example that SpeechBrain documents is 0.2704918", examples=1, off_by=off)
 
 
 @given(timelines(), timelines())

@@ -28,6 +28,7 @@ from espnet_ent.plugin.asr_source import read_architecture, read_asr_source
 from espnet_ent.plugin.components import Registry, check_keys, make_component
 from espnet_ent.plugin.encoders import subsampling_factor
 from espnet_ent.plugin.layer_outputs import LayerOutputs
+from espnet_ent.transducer.masks import trim_speech
 from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
 
 NAME = "espnet_asr"
@@ -144,7 +145,7 @@ class ASREncoder(nn.Module):
 
     def features(self, speech: Tensor, speech_lengths: Tensor) -> tuple[Tensor, Tensor]:
         """The recogniser's features (B, frames, bins) before normalisation, and their lengths (B,)."""
-        return self.parts.frontend(speech[:, : int(speech_lengths.max())], speech_lengths)
+        return self.parts.frontend(trim_speech(speech, speech_lengths), speech_lengths)
 
     def layer_states(self, speech: Tensor, speech_lengths: Tensor) -> LayerStates:
         """The chosen layers' states, e.g. for a head that fuses them itself.
@@ -157,7 +158,7 @@ class ASREncoder(nn.Module):
             LossInputError: If utterances are too short for the encoder.
         """
         augment = self.specaug if self.training else None
-        return self.source(speech[:, : int(speech_lengths.max())], speech_lengths, augment)
+        return self.source(trim_speech(speech, speech_lengths), speech_lengths, augment)
 
     @property
     def states_depend_on(self) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.errors import ConfigError, LossInputError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.plugin.layer_outputs import LayerOutputs
+from espnet_ent.transducer.masks import trim_speech
 from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
 
 _SUBSAMPLING = {
@@ -146,14 +147,13 @@ class FeatureEncoder(nn.Module):
         """Features before SpecAugment and normalisation.
 
         Args:
-            speech: (B, N), float32 samples.
+            speech: (B, N), float32 samples; anything beyond the lengths.
             speech_lengths: (B,), samples.
 
         Returns:
             (B, frames, bins) features and (B,) frame counts.
         """
-        speech = speech[:, : int(speech_lengths.max())]
-        return self.frontend(speech, speech_lengths)
+        return self.frontend(trim_speech(speech, speech_lengths), speech_lengths)
 
     def forward(self, speech: Tensor, speech_lengths: Tensor) -> EncoderStates:
         """Encode; arguments as in :meth:`features`."""

@@ -15,6 +15,12 @@ def padding_mask(lengths: Tensor, values: Tensor) -> Tensor:
     return positions >= lengths.to(values.device).unsqueeze(1)
 
 
+def trim_speech(speech: Tensor, speech_lengths: Tensor) -> Tensor:
+    """Samples (B, N) up to the longest of ``speech_lengths`` (B,), with zeros beyond each: windows reach over an end."""
+    speech = speech[:, : int(speech_lengths.max())]
+    return speech.masked_fill(padding_mask(speech_lengths, speech), 0.0)
+
+
 def mask_labels(labels: Tensor, label_lengths: Tensor) -> Tensor:
     """Labels (B, U) with everything beyond ``label_lengths`` (B,) replaced by blank."""
     return labels.masked_fill(padding_mask(label_lengths, labels), BLANK)

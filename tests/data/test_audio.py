@@ -185,7 +185,14 @@ def test_faulty_files_are_named(wav: Path, damage, message: str) -> None:
 
 
 COMMANDS = ["sph2pipe a.sph |", "cat a.wav | ", "touch made |", "touch made|", "touch made |\t", "(touch made) |"]
-COMMANDS += ["touch made; cat a.wav |", "sox a.wav -t wav - gain -1 |", "$(touch made) |", "|", " |", "a.wav && touch made |"]
+COMMANDS += [
+    "touch made; cat a.wav |",
+    "sox a.wav -t wav - gain -1 |",
+    "$(touch made) |",
+    "|",
+    " |",
+    "a.wav && touch made |",
+]
 
 
 @pytest.mark.security

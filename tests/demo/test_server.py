@@ -16,6 +16,7 @@ import pytest
 from espnet_ent.demo.server import DemoServer, is_loopback, load_page
 from espnet_ent.demo.service import DemoLimits
 from espnet_ent.errors import AudioError, ConfigError
+from tests.amounts import amount
 
 pytestmark = pytest.mark.security
 LIMITS = DemoLimits(megabytes=0.001, seconds=5, connections=3, request_seconds=0.5)
@@ -99,11 +100,15 @@ def test_an_upload_is_answered(server: DemoServer) -> None:
     assert response.getheader("Cache-Control") == "no-store"
 
 
-@pytest.mark.parametrize(
-    "path",
-    ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd", "/page.html", "/server.py", "/?file=/etc/passwd"],
-)
-def test_no_path_leads_to_a_file(server: DemoServer, path: str) -> None:
+PATHS = ["/../../etc/passwd", "/..%2f..%2fetc/passwd", "//etc/passwd", "/page.html", "/server.py", "/?file=/etc/passwd"]
+PATHS += ["/./", "/.", "/..", "/%2e%2e/%2e%2e/etc/passwd", "/..%c0%af..%c0%afetc/passwd", "/....//....//etc/passwd"]
+PATHS += ["/..\\..\\etc\\passwd", "/%00", "/transcribe/../../etc/passwd", "/transcribe%2f..", "/transcribe?x", "/%20"]
+PATHS += ["/file:///etc/passwd", "/proc/self/environ", "/~root/.ssh/id_rsa", "/.git/config", "/" + "../" * 500 + "etc"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_no_path_leads_to_a_file(server: DemoServer, path: str, figures) -> None:
+    figures("Security", "demo server: a path other than its own leads nowhere", paths=1)
     for method in ("GET", "POST"):
         response = ask(server, method, path, b"x" if method == "POST" else None, Content_Type="audio/wav")
         assert response.status == 404
@@ -115,7 +120,8 @@ def test_other_methods_are_refused(server: DemoServer) -> None:
         assert ask(server, method, "/").status == 501
 
 
-def test_too_large_an_upload_is_refused_before_it_is_sent(server: DemoServer) -> None:
+def test_too_large_an_upload_is_refused_before_it_is_sent(server: DemoServer, figures) -> None:
+    figures("Security", "demo server: uploads that are too large or of unknown length are refused unread", uploads=7)
     head = f"POST /transcribe HTTP/1.1\r\nHost: localhost:{server.server_address[1]}\r\nContent-Type: audio/wav\r\n"
     for length in ("1001", "99999999999999"):
         answer = raw(server, f"{head}Content-Length: {length}\r\n\r\n".encode())
@@ -131,7 +137,8 @@ def test_too_large_an_upload_is_refused_before_it_is_sent(server: DemoServer) ->
 
 
 @pytest.mark.parametrize("kind", ["text/html", "application/json", "multipart/form-data; boundary=x", "image/png", ""])
-def test_an_upload_of_another_type_is_refused(server: DemoServer, kind: str) -> None:
+def test_an_upload_of_another_type_is_refused(server: DemoServer, kind: str, figures) -> None:
+    figures("Security", "demo server: uploads of another type are refused", types=1)
     assert ask(server, "POST", "/transcribe", b"x", Content_Type=kind).status == 415
 
 
@@ -193,6 +200,39 @@ def test_more_connections_than_allowed_are_told_to_come_back() -> None:
         while (response := raw(server, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n")).startswith(b"HTTP/1.0 503 "):
             assert time.monotonic() < deadline
         assert b" 403 " in response.splitlines()[0]
+
+
+def test_many_connections_at_once_are_answered_or_told_to_come_back(figures) -> None:
+    """Some ask, some send half a request, some nothing, some leave; afterwards the server is as it was."""
+    number, limits = amount(500, 40), DemoLimits(connections=8, request_seconds=2)
+    answers: list[bytes] = []
+
+    def ask_or_not(server: DemoServer, kind: int) -> None:
+        request = b"GET / HTTP/1.0\r\nHost: localhost:%d\r\n\r\n" % server.server_address[1]
+        try:
+            with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection:
+                connection.sendall((request, request[:9], b"", request)[kind])
+                found = b"" if kind == 3 else connection.recv(12)  # the last leaves at once
+        except ConnectionError:  # refused while the request was on its way
+            found = b""
+        if kind == 0:
+            answers.append(found)
+
+    with running(limits=limits) as server:
+        before = threading.active_count()
+        clients = [threading.Thread(target=ask_or_not, args=(server, index % 4)) for index in range(number)]
+        for client in clients:
+            client.start()
+        for client in clients:
+            client.join()
+        deadline = time.monotonic() + 60
+        while threading.active_count() > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert threading.active_count() <= before
+        assert ask(server, "GET", "/").status == 200
+    assert {answer[9:12] for answer in answers} <= {b"200", b"503", b""}
+    assert b"200" in {answer[9:12] for answer in answers}
+    figures("Security", "demo server: many connections at once are answered or told to come back", connections=number)
 
 
 def test_only_this_machine_is_served_unless_that_is_meant() -> None:

@@ -13,6 +13,7 @@ from espnet_ent.encoders.ssl_models import (
     samples_per_frame,
 )
 from espnet_ent.errors import ConfigError, LossInputError
+from tests.amounts import amount
 from tests.encoders.tiny_ssl import EXACT, FAMILIES, save_tiny
 
 WAVEFORM = [family for family in FAMILIES if family != "whisper"]
@@ -83,6 +84,19 @@ def test_an_utterance_without_a_frame_is_refused_in_one_line(models, family):
 @pytest.mark.parametrize("family", EXACT)
 def test_a_padded_batch_agrees_with_single_utterances(models, family):
     assert largest_difference(models[family], lambda model, *batch: model(*batch)) < 1e-4
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_in_random_batches_an_utterance_gets_what_it_gets_alone(models, family, figures):
+    """Families whose states depend on padding are encoded one by one."""
+    generator = torch.Generator().manual_seed(0)
+    exact = family in EXACT
+    for _ in range(amount(200, 1)):
+        lengths = torch.randint(400, 9000, (3,), generator=generator).tolist()
+        encode = (lambda model, *batch: model(*batch)) if exact else one_by_one
+        assert largest_difference(models[family], encode, lengths) < 1e-4
+    promise = "pretrained encoders: padding and the rest of a batch change nothing (base models: with `one_by_one`)"
+    figures("Numerics", promise, families=1, random_batches=amount(200, 1))
 
 
 @pytest.mark.parametrize("family", sorted(set(FAMILIES) - set(EXACT)))

@@ -79,7 +79,7 @@ def _filter(data: Path, out: Path, shortest: float) -> set[str]:
 
 def test_used_and_excluded_are_what_was_found_in_every_stage(tmp_path: Path, packed: PackedExperiment, figures) -> None:
     draw, utterances = random.Random(0), 0
-    for number in range(amount(50, 3)):
+    for number in range(amount(50, 2)):
         root = tmp_path / str(number)
         utterances += _prepare(root, draw)
         ids = _fix(root / "data" / "train", root / "fixed", draw)
@@ -94,7 +94,7 @@ def test_used_and_excluded_are_what_was_found_in_every_stage(tmp_path: Path, pac
     assert set(read_table(root / "out" / "text")) == _ids(root / "test")
     _refuses_other_sets(root, draw)
     promise = "from stage to stage: used + excluded = found, in preparation, repair, speed perturbation, formatting, "
-    figures("Data", f"{promise}filtering and decoding", corpora=amount(50, 3), rows=utterances)
+    figures("Data", f"{promise}filtering and decoding", corpora=amount(50, 2), rows=utterances)
 
 
 def _refuses_other_sets(root: Path, draw: random.Random) -> None:
@@ -108,6 +108,6 @@ def _refuses_other_sets(root: Path, draw: random.Random) -> None:
         lost = draw.randrange(len(lines))
         for changed in (lines[:lost] + lines[lost + 1 :], [*lines, "zzz neu\n"]):
             path.write_text("".join(changed))
-            with pytest.raises(ScoringError, match="missing|extra"):
+            with pytest.raises(ScoringError, match=r"missing|extra"):
                 read_scored_set(root / "test", root / "out", FOUR_EMOTIONS)
         path.write_text(whole)

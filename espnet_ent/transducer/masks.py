@@ -16,7 +16,7 @@ def padding_mask(lengths: Tensor, values: Tensor) -> Tensor:
 
 
 def trim_speech(speech: Tensor, speech_lengths: Tensor) -> Tensor:
-    """Samples (B, N) up to the longest of ``speech_lengths`` (B,), with zeros beyond each: windows reach over an end."""
+    """Samples (B, N) up to the longest of ``speech_lengths`` (B,), with zeros beyond each, where windows reach."""
     speech = speech[:, : int(speech_lengths.max())]
     return speech.masked_fill(padding_mask(speech_lengths, speech), 0.0)
 

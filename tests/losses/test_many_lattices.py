@@ -163,11 +163,24 @@ def test_half_precision_stays_within_its_bound(dtype: torch.dtype, bound: float,
     figures("Numerics", promise, batches=amount(200, 10), largest_relative_difference=worst)
 
 
-@pytest.mark.parametrize(("dtype", "bound"), [(torch.bfloat16, 3e-2), (torch.float16, 5e-3)])
-def test_other_losses_in_half_precision_stay_within_their_bound(dtype: torch.dtype, bound: float, figures) -> None:
+BY_ROWS = ("frame", "token")
+"""Pooling over the one row of nodes that holds the best: rounding may choose another where two are nearly as good."""
+
+
+@pytest.mark.parametrize(
+    ("names", "dtype", "bound"),
+    [
+        (tuple(name for name in OTHER_LOSSES if name not in BY_ROWS), torch.bfloat16, 1e-2),
+        (BY_ROWS, torch.bfloat16, 1e-1),
+        (OTHER_LOSSES, torch.float16, 5e-3),
+    ],
+)
+def test_other_losses_in_half_precision_stay_within_their_bound(
+    names: tuple[str, ...], dtype: torch.dtype, bound: float, figures
+) -> None:
     """As above, relative to 1 where a loss is below it."""
     worst, batches = 0.0, amount(200, 5)
-    for name in OTHER_LOSSES:
+    for name in names:
         for seed in range(batches):
             exact = _other_losses(torch.Generator().manual_seed(seed), name)
             with torch.autocast("cpu", dtype=dtype):
@@ -175,6 +188,6 @@ def test_other_losses_in_half_precision_stay_within_their_bound(dtype: torch.dty
             assert half.dtype == torch.float32
             worst = max(worst, abs(half.item() - exact.item()) / max(1.0, exact.item()))
     assert worst < bound
-    name = str(dtype).removeprefix("torch.")
-    promise = f"lattice pooling, interval, CTC and language model losses under autocast of {name}: within {bound:g} of "
-    figures("Numerics", f"{promise}float32", batches=batches * len(OTHER_LOSSES), largest_relative_difference=worst)
+    of = {BY_ROWS: "lattice pooling over a row", OTHER_LOSSES: "all other losses"}.get(names, "the remaining losses")
+    promise = f"{of} under autocast of {str(dtype).removeprefix('torch.')}: within {bound:g} of float32"
+    figures("Numerics", promise, batches=batches * len(names), largest_relative_difference=worst)

@@ -57,6 +57,7 @@ class DemoServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128  # with the library's 5, a crowd makes honest browsers wait for seconds
 
     def __init__(
         self,

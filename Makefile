@@ -19,7 +19,7 @@ help:
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
 	@echo "make test-demo  tests on the demo's model: README's commands, packing, the report"
 	@echo "make test-faults  inject faults, draw many inputs, write docs/RELIABILITY.md (hours; PYTEST_ARGS=... for a part)"
-	@echo "make test-order  three times in random order, then 20 times what starts processes"
+	@echo "make test-order  three times, files and their tests in random order, then 20 times what starts processes"
 	@echo "make coverage    which lines the suite reaches"
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
@@ -44,8 +44,9 @@ test-faults: env
 	@$(RUN) tests.faults.figures
 
 test-order: env
-	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS); done
-	@for seed in {1..20}; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -m process $(PYTEST_ARGS); done
+	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS); done
+	@for seed in {1..20}; do \
+		ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile -m process $(PYTEST_ARGS); done
 
 coverage: env
 	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --cov --cov-report= $(PYTEST_ARGS)

@@ -5,6 +5,7 @@ How much padding there is does: their convolutions let it into the last frames. 
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,6 +58,10 @@ def test_an_utterance_is_decoded_as_it_is_alone(packed: PackedExperiment, figure
         generator = torch.Generator().manual_seed(seed)
         lengths = torch.randint(2000, 9000, (3,), generator=generator).tolist()
         recordings = [(0.1 * torch.randn(length, generator=generator)).numpy() for length in lengths]
-        together = [found.to_dict() for found in transcriber.transcribe_batch(recordings)]
-        assert together == [transcriber.transcribe(recording).to_dict() for recording in recordings]
-    figures("Decoding", "an utterance is decoded as it is alone, whatever it is decoded with", batches=amount(200, 2))
+        for recording, found in zip(recordings, transcriber.transcribe_batch(recordings), strict=True):
+            alone = transcriber.transcribe(recording)
+            assert (found.text, found.emotion, found.timeline) == (alone.text, alone.emotion, alone.timeline)
+            assert [(word.start, word.end) for word in found.words] == [(word.start, word.end) for word in alone.words]
+            np.testing.assert_allclose(found.posteriors, alone.posteriors, atol=1e-5)
+            np.testing.assert_allclose(found.frame_posteriors, alone.frame_posteriors, atol=1e-5)
+    figures("Decoding", "an utterance is decoded as it is alone, whatever it is decoded with (probabilities: 1e-5)", batches=amount(200, 2))

@@ -16,7 +16,7 @@ from espnet_ent.data.disk import full_disk_named
 _names = itertools.count()
 
 
-def _temporary(path: Path) -> Path:
+def temporary_sibling(path: Path) -> Path:
     """A sibling's name that no other process and no other call uses."""
     return path.with_name(f".{path.name}.tmp.{next(_names)}.{os.getpid()}")
 
@@ -38,8 +38,8 @@ def atomic_file(path: str | Path) -> Iterator[BinaryIO]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path)
-    temporary = _temporary(path)
+    remove_stale(path)
+    temporary = temporary_sibling(path)
     try:
         with temporary.open("wb") as file:
             yield file
@@ -81,10 +81,10 @@ def atomic_directory(path: str | Path) -> Iterator[Path]:
         DiskError: If there is no space left.
     """
     path = Path(path).resolve()
-    temporary = _temporary(path)
+    temporary = temporary_sibling(path)
     with full_disk_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _remove_stale(path)
+        remove_stale(path)
         try:
             temporary.mkdir()
             yield temporary
@@ -102,13 +102,13 @@ def _replace_directory(new: Path, path: Path) -> None:
     if not path.exists():
         os.rename(new, path)
         return
-    old = _temporary(path)
+    old = temporary_sibling(path)
     os.rename(path, old)
     os.rename(new, path)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _remove_stale(path: Path) -> None:
+def remove_stale(path: Path) -> None:
     """Remove what killed processes have left beside ``path``."""
     for stale in path.parent.glob(f".{glob.escape(path.name)}.tmp.*"):
         process = stale.name.rpartition(".")[2]

@@ -28,6 +28,7 @@ import yaml
 from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
 import espnet_ent
+from espnet_ent.data.atomic import remove_stale, temporary_sibling
 from espnet_ent.data.provenance import PROVENANCE, digest_files
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
@@ -254,7 +255,8 @@ def _write_zip(directory: Path, out: Path) -> bool:
     first = [META, MANIFEST, CONFIG]
     names = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f".{out.name}.tmp.{os.getpid()}")
+    remove_stale(out)
+    temporary = temporary_sibling(out)
     try:
         with zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
             for name in [*first, *(name for name in names if name not in first)]:

@@ -209,7 +209,7 @@ def test_commands_are_never_run(source: str, tmp_path: Path, monkeypatch: pytest
     assert "a command in place of a file" in str(validate_data_dir(tmp_path / "data"))
     with pytest.raises(AudioError, match="a command in place of a file"):
         format_data_dir(tmp_path / "data", tmp_path / "dump")
-    assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "data"}
+    assert not {"made", "dump"} & {path.name for path in tmp_path.iterdir()}
     figures("Security", "commands in wav.scp are refused wherever audio is read; nothing allows them", commands=1)
 
 

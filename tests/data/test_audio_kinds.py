@@ -137,7 +137,10 @@ def test_audio_is_read_or_refused_in_one_line(kind: str, tmp_path: Path, figures
     make(path)
     figures("Data", "kinds of audio that are read, or refused in one line and reported by the validation", kinds=1)
     if kind == "unreadable" and os.geteuid() == 0:  # root reads everything
-        assert forked.run(_as_nobody, path, outcome) == forked.SUCCESS
+        status = forked.run(_as_nobody, path, outcome)
+        if status == _NO_OTHER_USER:
+            pytest.skip("there is no other user here")
+        assert status == forked.SUCCESS
         return
     config = ValidationConfig(FOUR_EMOTIONS)
     for name, value in {"wav.scp": path, "utt2spk": "s", "text": "GO", "utt2emo": "neu"}.items():
@@ -159,10 +162,16 @@ def test_audio_is_read_or_refused_in_one_line(kind: str, tmp_path: Path, figures
         assert len(defects) == 1
 
 
+_NO_OTHER_USER = 77
+
+
 def _as_nobody(path: Path, outcome: str) -> None:
     os.chdir(path.parent)  # the folders above it are root's own
     path.parent.chmod(0o755)
-    os.setresuid(65534, 65534, 65534)
+    try:
+        os.setresuid(65534, 65534, 65534)
+    except OSError:
+        os._exit(_NO_OTHER_USER)
     with pytest.raises(AudioError, match=outcome):
         read_audio(path.name, RATE)
 

@@ -47,9 +47,9 @@ def test_whatever_is_not_finite_is_skipped_counted_named_and_not_saved(
     draw, injected, saved = random.Random(0), 0, 0
     for number in range(amount(50, 5)):
         places = [(epoch, position) for epoch in range(1, EPOCHS + 1) for position in range(BATCHES)]
-        faults = {place: draw.choice(("nan", "inf")) for place in draw.sample(places, draw.randint(1, 3))}
+        faults = {place: draw.choice(("nan", "inf")) for place in draw.sample(places, draw.randint(1, 2))}
         steps = EPOCHS * BATCHES - len(faults)  # only batches whose loss is finite have a gradient
-        poisoned = set(draw.sample(range(steps), draw.randint(0, 2)))
+        poisoned = set(draw.sample(range(steps), draw.randint(0, 1)))  # one batch of each epoch stays
         value, run = draw.choice((float("nan"), float("inf"), float("-inf"))), tmp_path / str(number)
         caplog.clear()
         with caplog.at_level(logging.WARNING):

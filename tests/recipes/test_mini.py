@@ -39,9 +39,8 @@ def test_stages_1_to_5_make_what_training_needs_and_change_nothing_when_rerun(wo
     _prepare(workspace)
     recipe = workspace.recipe("mini")
     made = [_digests(recipe / folder) for folder in ("data", "dump", "downloads")]
-    assert {"dump/raw/train", "dump/raw/dev", "dump/raw/test", "dump/raw/zed_test"} == {
-        path.relative_to(recipe).as_posix() for path in (recipe / "dump/raw").iterdir() if path.name != "org"
-    }
+    dumped = {path.name for path in (recipe / "dump/raw").iterdir() if not path.name.endswith("_mix")}
+    assert dumped == {"org", "train", "dev", "test", "zed_test"}
     assert (recipe / "data/token_list/char/tokens.txt").read_text().startswith("<blank>\n<unk>\n")
     again = _prepare(workspace, "--nj", "1")
     assert "dump/raw/org/train: is there already" in again.stdout
@@ -109,6 +108,8 @@ def test_a_cached_pretrained_encoder_goes_through_stages_9_to_13(workspace: Work
 def test_a_faulty_corpus_stops_stage_1_with_one_line(workspace: Workspace) -> None:
     """The same readers and checks as for the licensed corpora."""
     root = workspace.recipe("mini") / "downloads/mini/IEMOCAP_mini"
+    if not root.exists():
+        _prepare(workspace)
     (transcripts, *_) = sorted(root.glob("Session1/dialog/transcriptions/*.txt"))
     content = transcripts.read_text()
     transcripts.unlink()

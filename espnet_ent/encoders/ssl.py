@@ -180,6 +180,11 @@ class SSLEncoder(nn.Module):
             self.options.freeze_steps > 0 and int(self.num_updates) < self.options.freeze_steps
         )
 
+    @property
+    def skips_parameters(self) -> bool:
+        """Whether parameters that are to be trained may get no gradient: before they join in, or masks' embeddings."""
+        return not self.options.frozen
+
     def train(self, mode: bool = True) -> SSLEncoder:
         """As usual, but for a frozen model, which stays in evaluation mode."""
         super().train(mode)

@@ -63,7 +63,7 @@ def _read(made: GeneratedSet) -> None:
 
 
 def _first_batch(made: GeneratedSet, *options: str) -> None:
-    """From the command to the first batch of the first epoch; the validation set is the training set."""
+    """From the command to the first batch of the first epoch; the validation set is the small one beside it."""
     from espnet_ent.plugin.trainer import ENTTrainer
 
     def run(train_iter_factory: object, **_others: object) -> None:
@@ -74,11 +74,11 @@ def _first_batch(made: GeneratedSet, *options: str) -> None:
     root = made.data.parent
     argv = ["--config", _CONFIG, "--output_dir", root / "exp", "--token_list", root / "tokens.txt"]
     argv += ["--emotion_list", root / "emotion_list", "--normalize", "utterance_mvn", "--num_workers", "0"]
-    for phase in ("train", "valid"):
+    for phase, place in (("train", root), ("valid", root.with_name("0"))):
         for entry in ("wav.scp,speech,sound", "text,text,text", "utt2emo,emotion,text"):
-            argv += [f"--{phase}_data_path_and_name_and_type", made.data / entry]
+            argv += [f"--{phase}_data_path_and_name_and_type", place / "data" / entry]
         for path in made.shapes:
-            argv += [f"--{phase}_shape_file", path]
+            argv += [f"--{phase}_shape_file", place / path.name]
     (root / "tokens.txt").write_text("\n".join(_TOKENS) + "\n")
     try:
         ent_train.main([str(value) for value in (*argv, *options)])
@@ -215,8 +215,8 @@ def blocks(sizes: tuple[int, ...]) -> list[Block]:
         _growth_table(costs, lambda cost: cost.cpu, "s"),
         Paragraph(
             "exponent: of the size, by least squares over all sizes and over the last two; below 1 where a constant "
-            "part weighs. Validation and training have the same set, so that a start reads two sets of that size. "
-            "Audio: 50 files that all utterances share, in the page cache."
+            "part weighs. The validation set of a start has 100 utterances. Audio: 50 files that all utterances "
+            "share, in the page cache."
         ),
         Heading("Memory at the peak"),
         _growth_table(costs, lambda cost: cost.peak / _MIB, "MiB"),

@@ -1,4 +1,4 @@
-"""An index of any size over a few audio files: what start-up, checks and scoring do with it does not depend on speech."""
+"""An index of any size over a few audio files: start-up, checks and scoring do not depend on what is said."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RATE = 16000
 _NUM_FILES = 50
 _OF_ONE_SPEAKER = 100
 _OF_ONE_ARK = 500
-_WORDS = "GO HOME NOW AND CALL ME WHEN YOU ARE THERE".split()
+_WORDS = ["GO", "HOME", "NOW", "AND", "CALL", "ME", "WHEN", "YOU", "ARE", "THERE"]
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,12 @@ class GeneratedSet:
         shapes: Shape files of speech and text, as stage 10 leaves them.
         decoded: Decoding directory; every fifth label and word is wrong.
         cached: Folder of ``states.scp``; its states are two frames of four numbers.
-        audio_hours: What the index says that it holds.
     """
 
     data: Path
     shapes: tuple[Path, Path]
     decoded: Path
     cached: Path
-    audio_hours: float
 
 
 def make_set(root: Path, number: int) -> GeneratedSet:
@@ -66,7 +64,7 @@ def make_set(root: Path, number: int) -> GeneratedSet:
     shapes = root / "speech_shape", root / "text_shape"
     _write(shapes[0], ids, lengths)
     _write(shapes[1], ids, [f"{len(text)},30" for text in texts])
-    return GeneratedSet(data, shapes, decoded, _cache(root, ids), sum(seconds) / 3600)
+    return GeneratedSet(data, shapes, decoded, _cache(root, ids))
 
 
 def _write_audio(folder: Path) -> tuple[list[Path], list[int]]:

@@ -133,7 +133,7 @@ def _place(scp: Path, utt_id: str, value: str) -> tuple[Path, int]:
     return _ark(ark), int(offset)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _ark(name: str) -> Path:
     """One object for the many utterances of an ark: to make and to hash a path each would take most of the time."""
     return Path(name)

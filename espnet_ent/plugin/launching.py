@@ -1,7 +1,7 @@
 """Training by several processes of this machine: none outlives the failure of another, and the cause is what is told.
 
-ESPnet starts such processes too, for GPUs alone; there a user's mistake shows a traceback of torch's, and SIGTERM leaves
-them behind. Each process here is as torchrun would have started it.
+ESPnet starts such processes too, for GPUs alone; there a user's mistake shows a traceback of torch's, and SIGTERM
+leaves them behind. Each process here is as torchrun would have started it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,9 @@ from tests.plugin import forked
 WORLD_SIZE = 2
 
 
-def train(argv: list[str], world_size: int = WORLD_SIZE, prepare: Callable[[int], None] = lambda rank: None) -> list[int]:
+def train(
+    argv: list[str], world_size: int = WORLD_SIZE, prepare: Callable[[int], None] = lambda rank: None
+) -> list[int]:
     """Train as ``torchrun`` would have it, and return the statuses of the processes.
 
     Args:

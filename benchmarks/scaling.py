@@ -168,7 +168,7 @@ def _bar(costs: dict[str, dict[int, Cost]], whole: dict[int, Cost]) -> str:
     return (
         f"Start of training, from the command to the first batch, imports included: {whole[large].cpu:.1f} s of the "
         f"processor with {large} utterances, {whole[small].cpu:.1f} s with {small}. The bar is three times the latter "
-        f"and {reading:.2f} s to read the tables: {3 * whole[small].cpu + reading:.1f} s. The peak of the whole process is "
+        f"and {reading:.2f} s to read the tables: {3 * whole[small].cpu + reading:.1f} s. The peak of the process is "
         f"{whole[large].peak / _MIB:.0f} MiB, with {small} utterances {whole[small].peak / _MIB:.0f} MiB: "
         f"{(whole[large].peak - whole[small].peak) / (large - small):.0f} bytes an utterance. Without imports: "
         f"{start[large].cpu:.2f} s and {start[small].cpu:.2f} s."

@@ -21,7 +21,7 @@ from espnet_ent.data.provenance import PROVENANCE
 from espnet_ent.errors import ConfigError
 from espnet_ent.plugin.checkpoints import RESUME, check_fit, read_checkpoint
 from espnet_ent.plugin.components import check_keys, parameters_of
-from espnet_ent.plugin.distributed import lost_peers_named
+from espnet_ent.plugin.distributed import failures_named
 from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
 from espnet_ent.plugin.launching import launch
@@ -147,7 +147,7 @@ class PluginTask(AbsTask):
         """
         if args.distributed and args.ngpu == 0:
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # ESPnet would read a rank from it
-        with lost_peers_named():
+        with failures_named():
             if args.distributed and get_rank(args.dist_rank, args.dist_launcher) not in (0, None):
                 super().main_worker(args)
                 return

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from espnet_ent.errors import CheckpointError, WorkerError
+from espnet_ent.errors import CheckpointError, ConfigError, WorkerError
 from espnet_ent.plugin.stopping import StopRequest
 
 
@@ -58,6 +58,25 @@ def sum_shares(values: Mapping[str, Tensor], weight: Tensor) -> tuple[dict[str, 
     return {name: total / row[0] for name, total in zip(sorted(values), row[1:], strict=True)}, row[0]
 
 
+def share_model(model: nn.Module, unused_parameters: bool, as_bucket_view: bool, device: int | None) -> nn.Module:
+    """Wrap a model so that its gradients are averaged over the processes.
+
+    Args:
+        model: On its device.
+        unused_parameters: Some parameters get no gradient; where a module of ours knows that of itself
+            (``skips_parameters``), it need not be said.
+        as_bucket_view: Keep gradients in the buffers in which they are sent.
+        device: Number of the GPU; None: on the CPU.
+    """
+    skips = any(getattr(module, "skips_parameters", False) for module in model.modules())
+    return nn.parallel.DistributedDataParallel(
+        model,
+        device_ids=None if device is None else [device],
+        find_unused_parameters=unused_parameters or skips,
+        gradient_as_bucket_view=as_bucket_view,
+    )
+
+
 def check_same_epoch(epoch: int, directory: object) -> None:
     """Check that all processes go on after the same epoch.
 
@@ -75,15 +94,23 @@ def check_same_epoch(epoch: int, directory: object) -> None:
 
 
 @contextlib.contextmanager
-def lost_peers_named() -> Iterator[None]:
-    """Turn what torch says when another process is gone into one line.
+def failures_named() -> Iterator[None]:
+    """Turn what torch says into one line, where another process is gone, or a gradient is waited for in vain.
 
     Raises:
-        PeerLostError: In its place.
+        PeerLostError: In place of the one.
+        ConfigError: In place of the other.
     """
     try:
         yield
     except RuntimeError as error:
+        if "finished reduction in the prior iteration" in str(error):
+            raise ConfigError(
+                "there are parameters that get no gradient",
+                where="option unused_parameters",
+                got="false",
+                next_step="pass --unused_parameters true, or freeze them (--freeze_param)",
+            ) from error
         if not isinstance(error, torch.distributed.DistError) and "gloo" not in str(error).lower():
             raise
         raise PeerLostError(

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -59,10 +59,11 @@ def launch(task: Any, args: argparse.Namespace, number: int) -> bool:
             args.dist_master_addr = "localhost"
             if args.dist_init_method == "env://" and get_master_port(args.dist_master_port) is None:
                 args.dist_init_method = f"file://{folder}/meeting"
-        context = torch.multiprocessing.start_processes(
-            _work, args=(task, args, number, node, folder), nprocs=number, join=False, start_method=START
-        )
-        with _sigterm_for(context.processes):
+        with _sigterm_passed_on() as receivers:
+            context = torch.multiprocessing.start_processes(
+                _work, args=(task, args, number, node, folder), nprocs=number, join=False, start_method=START
+            )
+            receivers(context.processes)
             failed = _join(context.processes, GRACE)
         if failed:
             raise _cause(failed, context.processes, Path(folder))
@@ -71,6 +72,7 @@ def launch(task: Any, args: argparse.Namespace, number: int) -> bool:
 
 def _work(index: int, task: Any, args: argparse.Namespace, number: int, node: int, folder: str) -> None:
     """One process: what it fails with is left in ``folder``."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         _prepare(args, number, node == 0 and args.dist_world_size == number)
         args.multiprocessing_distributed = False
@@ -97,14 +99,28 @@ def _prepare(args: argparse.Namespace, number: int, is_one_machine: bool) -> Non
 
 
 @contextlib.contextmanager
-def _sigterm_for(processes: Sequence[BaseProcess]) -> Iterator[None]:
-    """Pass SIGTERM on: each process finishes its batch, see :mod:`espnet_ent.plugin.stopping`."""
+def _sigterm_passed_on() -> Iterator[Callable[[Sequence[BaseProcess]], None]]:
+    """Pass SIGTERM on to the processes that are given to the function: each finishes its batch, see ``stopping``."""
+    processes: list[BaseProcess] = []
+    is_requested = False
+
+    def on_term(_signal: int, _frame: object) -> None:
+        nonlocal is_requested
+        is_requested = True
+        for process in processes:
+            process.terminate()
+
+    def receive(started: Sequence[BaseProcess]) -> None:
+        processes.extend(started)
+        if is_requested:
+            on_term(signal.SIGTERM, None)
+
     if threading.current_thread() is not threading.main_thread():
-        yield
+        yield receive
         return
-    previous = signal.signal(signal.SIGTERM, lambda *_: [process.terminate() for process in processes])
+    previous = signal.signal(signal.SIGTERM, on_term)
     try:
-        yield
+        yield receive
     finally:
         signal.signal(signal.SIGTERM, previous)
 

@@ -19,7 +19,7 @@ from torch import nn
 
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.checkpoints import CheckpointStore, check_fit, read_checkpoint
-from espnet_ent.plugin.distributed import check_same_epoch, in_step
+from espnet_ent.plugin.distributed import check_same_epoch, in_step, share_model
 from espnet_ent.plugin.progress import progress_bar
 from espnet_ent.plugin.ranking import Criterion, check_statistic, is_patience_over, parse_criteria, rank_epochs
 from espnet_ent.plugin.reporting import epoch_line, reporter_state, restore_reporter
@@ -278,17 +278,8 @@ def _data_parallel(model: nn.Module, options: ENTTrainerOptions, distributed_opt
                 next_step="launch with espnet2.bin.launch, or --multiprocessing_distributed true",
             )
         return model
-    devices = [torch.cuda.current_device()] if options.ngpu == 1 else None
-    return nn.parallel.DistributedDataParallel(
-        model,
-        device_ids=devices,
-        find_unused_parameters=options.unused_parameters or _skips_parameters(model),
-        gradient_as_bucket_view=options.gradient_as_bucket_view,
-    )
-
-
-def _skips_parameters(model: nn.Module) -> bool:
-    return any(getattr(module, "skips_parameters", False) for module in model.modules())
+    device = torch.cuda.current_device() if options.ngpu == 1 else None
+    return share_model(model, options.unused_parameters, options.gradient_as_bucket_view, device)
 
 
 def _tensorboard(folder: Path) -> list[Any]:

@@ -26,6 +26,7 @@ from tests.encoders.tiny_ssl import FAMILIES, save_tiny
 from tests.plugin.asr_models import make_recogniser
 from tests.plugin.cached import cache, from_cache, make_cacheable
 from tests.plugin.experiment import make_data, statistics_options, training_options
+from tests.plugin.sharing import train
 from tests.plugin.tiny import tiny_config
 from tests.plugin.training import resumable, same, statistics
 
@@ -92,6 +93,12 @@ def test_a_resumed_run_ends_with_the_same_parameters(trained, prepared, tmp_path
     for epochs in ("1", "2"):
         ent_train.main(options(prepared, prepared, tmp_path, "--max_epoch", epochs))
     assert same(resumable(tmp_path), resumable(trained[1]))
+
+
+@pytest.mark.filterwarnings("ignore:.*Grad strides do not match bucket view strides")
+def test_two_processes_read_their_shares_of_the_cache(trained, prepared, tmp_path):
+    assert train(options(prepared, prepared, tmp_path)) == [0, 0]
+    np.testing.assert_allclose(losses(tmp_path), losses(trained[1]), rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", [*FAMILIES, "espnet_asr"])

@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
-.PHONY: help env demo test test-demo test-faults test-order coverage lint format bench doctor
+.PHONY: help env demo test test-demo test-faults test-order coverage lint format bench bench-scaling doctor
 
 help:
 	@echo "make env     install the locked versions into $(VENV)"
@@ -22,6 +22,7 @@ help:
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
 	@echo "make bench   measure speed and memory"
+	@echo "make bench-scaling  measure growth up to 100,000 utterances, and the cost of an hour of audio"
 	@echo "make doctor  check this machine and the environment"
 
 env:
@@ -61,6 +62,9 @@ format: env
 bench: env
 	@if [ ! -e benchmarks/__main__.py ]; then echo "bench: error: there are no benchmarks yet" >&2; exit 2; fi
 	@$(RUN) benchmarks
+
+bench-scaling: env
+	@OMP_NUM_THREADS=1 $(RUN) benchmarks.scaling
 
 doctor: env
 	@$(RUN) espnet_ent.bin.ent_doctor

@@ -1,7 +1,6 @@
 """What an hour of audio costs in each stage: seconds of one processor, and bytes on disk.
 
-Utterances are harmonics with noise under a slow envelope, which flac compresses about as little as speech recorded in a
-room; weights are random. Each figure is of a process of its own, see :func:`benchmarks.scaling.measure`.
+Utterances are harmonics with noise under a slow envelope; weights are random. Each figure is of a process of its own, see :func:`benchmarks.scaling.measure`.
 """
 
 from __future__ import annotations
@@ -78,7 +77,7 @@ def preparation_table(folder: Path) -> Table:
     def add(name: str, number: int, work: Callable[[], object], out: Path | None = None, pattern: str = "*") -> None:
         cost, hours = measure(work), number * _SECONDS / 3600
         disk = "-" if out is None else f"{_bytes(out, pattern) / hours / _MB:.0f}"
-        rows.append((name, f"{cost.cpu / hours:.0f}", disk))
+        rows.append((name, f"{cost.cpu / hours:.1f}", disk))
 
     add("1: validation, all audio decoded", _NUM_UTTERANCES, lambda: validate_data_dir(data, config))
     perturbed = folder / "perturbed"

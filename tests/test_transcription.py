@@ -106,6 +106,18 @@ def test_what_can_t_be_read_is_told_at_the_end_and_the_others_are_done(
     ]
 
 
+def test_low_sampling_rates_are_one_warning_with_their_number(
+    experiment: Path, folder: Path, capfd: pytest.CaptureFixture
+) -> None:
+    for number, rate in enumerate([8000, 8000, 11025]):
+        soundfile.write(f"in/{number}.wav", noise(0.5), rate)
+    assert run(experiment, "in", "--nj", "2", "--batch_size", "2", "--out", "out") == 0
+    first, warning = capfd.readouterr().err.splitlines()
+    assert first.startswith("6 recordings, ")
+    assert warning.startswith("ent-transcribe: warning: 3 recordings have a lower sampling rate ")
+    assert "(8000 Hz: 2, 11025 Hz: 1)" in warning
+
+
 def test_nothing_to_do_needs_no_model(folder: Path, capsys: pytest.CaptureFixture) -> None:
     assert run(Path("no_model"), "*.nothing") == 2
     assert "the pattern matches no file" in capsys.readouterr().err

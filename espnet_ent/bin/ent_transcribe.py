@@ -49,6 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
     report = transcribe_inputs(args.audio, load, options, standard, transcription_progress)
     print(report, file=sys.stderr)
+    for warning in report.warnings:
+        print(f"ent-transcribe: warning: {warning}", file=sys.stderr)
     for error in report.errors:
         print(f"ent-transcribe: error: {error}", file=sys.stderr)
     return 2 if report.errors else 0

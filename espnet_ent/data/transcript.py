@@ -45,6 +45,8 @@ class Alternative:
 class EmotionTranscript:
     """Transcript, utterance emotion and emotion timeline of one recording; None what a model does not tell.
 
+    A recording without a sample (``remark`` is ``empty``) has no words, emotion, posteriors, segments or frames.
+
     Attributes:
         text: Recognised words.
         emotion: Emotion of the utterance.

@@ -29,7 +29,8 @@ class SSLOptions:
     """``encoder_conf`` of ``encoder: ssl``.
 
     Attributes:
-        model: Directory that ``save_pretrained`` wrote, or hub id, with ``@revision`` where one is meant.
+        model: Directory that ``save_pretrained`` wrote, or hub id, with ``@revision`` where one is meant, and ``hub:``
+            before it where a directory here has the same name.
         frozen: No gradients, always in evaluation mode, neither in the optimizer nor in checkpoints.
         save_frozen: Put frozen weights into checkpoints all the same; decoding then needs no ``model``.
         local_files_only: Do not ask the hub.

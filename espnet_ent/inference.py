@@ -429,6 +429,7 @@ class EmotionTranscriber:
             remark=_remark(recording, loudest, self.grid.sample_rate),
             emotions=self.emotions.names,
             grid=self.grid,
+            neutral=self.emotions.neutral,
         )
 
     def _alternatives(self, parts: Sequence[_Part]) -> tuple[Alternative, ...]:

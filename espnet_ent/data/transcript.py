@@ -59,6 +59,7 @@ class EmotionTranscript:
         remark: Why nothing was searched (``empty``, ``silent``), or ``short`` where silence was added; None otherwise.
         emotions: Names of the emotions, in the order of all probabilities.
         grid: Time grid of the frames.
+        neutral: Which of the emotions is the neutral one; None: not told.
     """
 
     text: str
@@ -72,6 +73,7 @@ class EmotionTranscript:
     remark: str | None = None
     emotions: tuple[str, ...] = ()
     grid: FrameGrid | None = None
+    neutral: str | None = None
 
     def to_dict(self, *, frames: bool = True) -> dict[str, Any]:
         """The transcript in numbers, texts, lists and dictionaries, as JSON has them.

@@ -263,17 +263,7 @@ class SSLEncoder(nn.Module):
             h, h_emo = both.chunk(2)
         else:
             h = h_emo = self.top(mixed, states.lengths)
-        h_local = None
-        if self.emotion_branch is not None:
-            h_local = self.emotion_branch(states.local, states.local_lengths, h_emo, states.lengths)
-        return EncoderStates(
-            h=h,
-            h_emo=h_emo,
-            lengths=states.lengths,
-            h_local=h_local,
-            layers=states.stacked if self.use.layers else None,
-            acoustic=AcousticStates(mixed, states.lengths, 1) if self.use.acoustic else None,
-        )
+        return states.encoded(h, h_emo, self.emotion_branch, self.use, AcousticStates(mixed, states.lengths, 1))
 
 
 def _refuse(option: str, expected: str, got: object) -> None:

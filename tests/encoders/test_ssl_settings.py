@@ -35,10 +35,13 @@ def _message(stored: dict[str, Any]) -> str:
 @pytest.mark.parametrize(("family", "key"), [(family, key) for family, keys in _READ.items() for key in keys])
 def test_a_key_that_is_missing_or_wrong_is_named(stored: dict[str, Any], family: str, key: str) -> None:
     SSLDescription.from_config("model", stored[family])
-    for value in (None, "5,2,2", -1, 0, 1.5, True, 10**9, [], [1], ["a"] * 7, [10**9] * 7, {"a": 1}):
+    for value in (None, "5,2,2", -1, 0, 1.5, True, 10**9, [], ["a"] * 7, [10**9] * 7, {"a": 1}):
         changed = copy.deepcopy(stored[family])
         changed["model"][key] = value
         assert _message(changed).startswith(f"encoder_conf.stored.model.{key}: ")
+    changed = copy.deepcopy(stored[family])
+    changed["model"][key] = [1]
+    assert _message(changed).startswith(f"encoder_conf.stored.model.{'conv_kernel' if key == 'conv_dim' else key}: ")
     changed = copy.deepcopy(stored[family])
     del changed["model"][key]
     assert _message(changed).startswith(f"encoder_conf.stored.model.{key}: ")

@@ -59,11 +59,15 @@ def run_page(
         beside: Directory of the page, for links to audio.
 
     Raises:
-        ConfigError: If there is no such set or decoding.
+        ConfigError: If there is no such experiment, data, set or decoding.
         ScoringError: If nothing is scored, or data and decoding don't fit together.
         CheckpointError: If lattices are wanted and the decoded checkpoint is not there.
     """
     options = options or ReportOptions()
+    for path, what, option in ((experiment, "experiment", "--exp"), (data, "folder of the sets' data", "--data")):
+        if not Path(path).is_dir():
+            next_step = f"run it in the recipe's folder (egs2/.../ent1), or mend {option}"
+            raise ConfigError(f"no such {what}", where=path, next_step=next_step)
     read = read_experiment(experiment)
     views = []
     for one in _chosen(read, options):

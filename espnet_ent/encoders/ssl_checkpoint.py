@@ -127,7 +127,7 @@ def _place(name: str, is_local: bool, local_files_only: bool) -> tuple[str, dict
     if is_local:
         return name, {"local_files_only": True}
     repo, _, revision = name.removeprefix(HUB).partition("@")
-    options = {"revision": revision or "main", "local_files_only": local_files_only}
+    options = {"local_files_only": local_files_only, **({"revision": revision} if revision else {})}
     if Path(repo).exists():  # the library would take what lies here for the hub's model
         from huggingface_hub import snapshot_download
 
@@ -255,17 +255,23 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library from printing progress and remarks."""
+    """Keep the library from printing progress and remarks, and the hub's client from asking the hub who is calling.
+
+    The client does that once a day for the name that it tells the hub, with ``local_files_only``, too.
+    """
     try:
+        from huggingface_hub import constants
         from transformers.utils import logging
     except ImportError as error:
         raise ConfigError("encoder: ssl needs transformers", got=error, next_step="make env") from error
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    tells_nothing, constants.HF_HUB_DISABLE_TELEMETRY = constants.HF_HUB_DISABLE_TELEMETRY, True
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
+        constants.HF_HUB_DISABLE_TELEMETRY = tells_nothing
         logging.set_verbosity(verbosity)
         if has_bars:
             logging.enable_progress_bar()

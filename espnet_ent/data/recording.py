@@ -93,5 +93,5 @@ def low_rate_note(counts: Mapping[int, int], wanted: int) -> str:
     rates = ", ".join(f"{rate} Hz: {number}" for rate, number in sorted(counts.items()))
     return (
         f"{total} recording{' has' if total == 1 else 's have'} a lower sampling rate than the model's {wanted} Hz "
-        f"({rates}); nothing above half of it is in there, and the model has learned from speech where something is"
+        f"({rates}); frequencies above half their rate are missing, and the model has learned from speech that has them"
     )

@@ -123,7 +123,12 @@ def test_low_sampling_rates_are_one_warning_with_their_number(
 def test_a_language_model_goes_with_a_beam_search(
     experiment: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = {"token_list": TOKENS, "token_type": "char", "lm": "seq_rnn", "lm_conf": {"unit": 8, "nlayers": 1, "dropout_rate": 0.1}}
+    config = {
+        "token_list": TOKENS,
+        "token_type": "char",
+        "lm": "seq_rnn",
+        "lm_conf": {"unit": 8, "nlayers": 1, "dropout_rate": 0.1},
+    }
     Path("lm").mkdir()
     Path("lm/config.yaml").write_text(yaml.safe_dump(config))
     torch.manual_seed(2)

@@ -255,23 +255,17 @@ def _reason(error: Exception) -> str:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the library from printing progress and remarks, and the hub's client from asking the hub who is calling.
-
-    The client does that once a day for the name that it tells the hub, with ``local_files_only``, too.
-    """
+    """Keep the library from printing progress and remarks."""
     try:
-        from huggingface_hub import constants
         from transformers.utils import logging
     except ImportError as error:
         raise ConfigError("encoder: ssl needs transformers", got=error, next_step="make env") from error
     verbosity, has_bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    tells_nothing, constants.HF_HUB_DISABLE_TELEMETRY = constants.HF_HUB_DISABLE_TELEMETRY, True
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
         yield
     finally:
-        constants.HF_HUB_DISABLE_TELEMETRY = tells_nothing
         logging.set_verbosity(verbosity)
         if has_bars:
             logging.enable_progress_bar()

@@ -33,7 +33,7 @@ class CTARNNOptions:
         layers: Layers of the encoder: ``all``, ``last`` or numbers from 1.
         fusion: How several become one: ``attention | mix | concatenate``.
         channel_reduction: Factor of squeeze and excitation; 0: no channel attention.
-        rnn: ``lstm | gru | none``; with the last, no channel attention and ``mean``, the embeddings are pooled as they are.
+        rnn: ``lstm | gru | none``; with ``none``, no channel attention and ``mean``, embeddings are pooled as they are.
         hidden_size: Of the recurrent layers, in each direction.
         num_layers: Recurrent layers.
         bidirectional: Read both ways.

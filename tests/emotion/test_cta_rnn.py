@@ -10,7 +10,10 @@ from espnet_ent.transducer.states import EncoderUse
 FORMS = [
     dict(zip(("fusion", "channel_reduction", "pooling", "rnn"), values, strict=True))
     for values in itertools.product(
-        ("attention", "mix", "concatenate"), (0, 2), ("attention", "attention_statistics", "mean"), ("lstm", "gru", "none")
+        ("attention", "mix", "concatenate"),
+        (0, 2),
+        ("attention", "attention_statistics", "mean"),
+        ("lstm", "gru", "none"),
     )
 ]
 

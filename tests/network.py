@@ -12,7 +12,8 @@ import socket
 import sys
 from pathlib import Path
 
-ATTEMPTS: list[str] = []
+# One list a process, whoever loaded this file: a worker of pytest-xdist is a guarded child that runs tests.
+ATTEMPTS: list[str] = vars(sys).setdefault("_network_attempts", [])
 _LOCAL_NAMES = {"", "localhost", "localhost.localdomain", socket.gethostname()}
 _WATCHED = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1, "socket.getaddrinfo": 0}
 _WATCHED |= {"socket.gethostbyname": 0}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_lm, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -14,12 +14,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, help="data directory to decode, e.g. dump/raw/test")
     parser.add_argument("--exp", required=True, help="output directory of training, or a packed model")
     parser.add_argument("--inference_ent_model", help="checkpoint in --exp; default: valid.loss.ave.pth")
-    parser.add_argument("--config", help="YAML file with options of decoding; default: that of a packed model")
+    parser.add_argument(
+        *("--config", "--inference_config"), help="YAML file with options of decoding; default: that of a packed model"
+    )
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--beam_size", type=int, help="1: greedy search; more: beam search; overrides --config")
     parser.add_argument("--nbest", type=int, help="hypotheses to write, at most --beam_size")
-    parser.add_argument("--lm_exp", help="output directory of a language model's training, for a beam search")
-    parser.add_argument("--inference_lm", default="valid.loss.ave.pth", help="checkpoint in --lm_exp")
+    add_lm(parser)
     parser.add_argument("--lm_weight", type=float, help="weight of the language model; overrides --config")
     parser.add_argument("--emotion_path", help="best | lattice: how frames get their emotions; overrides --config")
     parser.add_argument("--smoothing", help="none | median | min_duration | viterbi; overrides --config")

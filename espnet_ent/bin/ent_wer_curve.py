@@ -6,23 +6,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_decoding, add_model, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--exp", required=True, help="output directory of training")
+    add_model(parser, "--exp", "output directory of training", "valid.loss.ave.pth")
     parser.add_argument("--data", required=True, help="data directory with text and emotions, e.g. dump/raw/test")
     parser.add_argument("--out", help="directory to write; default: EXP/wer_curve/SET")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
-    parser.add_argument("--config", help="YAML file with options of decoding")
+    add_decoding(parser, "greedy search")
     parser.add_argument("--wer", type=float, nargs="+", default=[0, 5, 10, 20, 30, 50, 70, 100], help="in per cent")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the errors, all at each WER")
     parser.add_argument("--vocabulary", help="text whose words are put in, e.g. that of training; default: the set's")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
 
 
@@ -36,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.report.wer_curve import CurvePlan, CurvePoint, measure_wer_curve
     from espnet_ent.report.wer_curve_report import FILES, write_wer_curve
 
-    config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
+    config = InferenceConfig.read(args.inference_config) if args.inference_config else InferenceConfig()
     vocabulary = tuple(read_table(args.vocabulary).values()) if args.vocabulary else None
     plan = CurvePlan(tuple(wer / 100 for wer in args.wer), tuple(args.seeds), vocabulary=vocabulary)
     out = Path(args.out or Path(args.exp, "wer_curve", Path(args.data).name))

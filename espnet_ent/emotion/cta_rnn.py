@@ -33,7 +33,7 @@ class CTARNNOptions:
         layers: Layers of the encoder: ``all``, ``last`` or numbers from 1.
         fusion: How several become one: ``attention | mix | concatenate``.
         channel_reduction: Factor of squeeze and excitation; 0: no channel attention.
-        rnn: ``lstm | gru``.
+        rnn: ``lstm | gru | none``; with ``none``, no channel attention and ``mean``, embeddings are pooled as they are.
         hidden_size: Of the recurrent layers, in each direction.
         num_layers: Recurrent layers.
         bidirectional: Read both ways.
@@ -59,8 +59,8 @@ class CTARNNOptions:
         return EncoderUse(states=False, layers=True)
 
     def __post_init__(self) -> None:
-        if self.rnn not in _CELLS:
-            raise ConfigError("unknown rnn", expected=" | ".join(_CELLS), got=repr(self.rnn))
+        if self.rnn not in (*_CELLS, "none"):
+            raise ConfigError("unknown rnn", expected=" | ".join((*_CELLS, "none")), got=repr(self.rnn))
         if not isinstance(self.channel_reduction, int) or self.channel_reduction < 0:
             raise ConfigError("channel_reduction is out of range", expected="0 or more", got=self.channel_reduction)
 
@@ -83,16 +83,9 @@ class CTARNNHead(nn.Module):
         self.fusion = LayerFusion(num_layers, size, options.layers, options.fusion, options.attention_size)
         width = self.fusion.output_size
         self.channels = ChannelAttention(width, options.channel_reduction) if options.channel_reduction else None
-        self.rnn = _CELLS[options.rnn](
-            width,
-            options.hidden_size,
-            options.num_layers,
-            batch_first=True,
-            bidirectional=options.bidirectional,
-            dropout=options.dropout if options.num_layers > 1 else 0.0,
-        )
-        rnn_size = options.hidden_size * (2 if options.bidirectional else 1)
-        self.pooling = AttentionPooling(rnn_size, options.attention_size, options.pooling)
+        self.rnn = None if options.rnn == "none" else _make_rnn(options, width)
+        size = width if self.rnn is None else options.hidden_size * (2 if options.bidirectional else 1)
+        self.pooling = AttentionPooling(size, options.attention_size, options.pooling)
         self.dropout = nn.Dropout(options.dropout)
         self.output = nn.Linear(self.pooling.output_size, num_emotions)
 
@@ -110,5 +103,17 @@ class CTARNNHead(nn.Module):
         states = self.fusion(layers, lengths)
         if self.channels is not None:
             states = self.channels(states, lengths)
-        states = run_padded(self.rnn, self.dropout(states), lengths)
+        if self.rnn is not None:
+            states = run_padded(self.rnn, self.dropout(states), lengths)
         return self.output(self.dropout(self.pooling(states, padding_mask(lengths, states))))
+
+
+def _make_rnn(options: CTARNNOptions, input_size: int) -> nn.RNNBase:
+    return _CELLS[options.rnn](
+        input_size,
+        options.hidden_size,
+        options.num_layers,
+        batch_first=True,
+        bidirectional=options.bidirectional,
+        dropout=options.dropout if options.num_layers > 1 else 0.0,
+    )

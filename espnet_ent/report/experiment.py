@@ -121,7 +121,7 @@ def read_json(path: str | Path, next_step: str) -> dict[str, Any]:
         raise ScoringError("file is missing", where=path, next_step=next_step)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScoringError("file is damaged", where=path, got=error, next_step=next_step) from error
     if not isinstance(value, dict):
         raise ScoringError("file is damaged", where=path, expected="a JSON object", next_step=next_step)

@@ -10,7 +10,10 @@ from espnet_ent.transducer.states import EncoderUse
 FORMS = [
     dict(zip(("fusion", "channel_reduction", "pooling", "rnn"), values, strict=True))
     for values in itertools.product(
-        ("attention", "mix", "concatenate"), (0, 2), ("attention", "attention_statistics", "mean"), ("lstm", "gru")
+        ("attention", "mix", "concatenate"),
+        (0, 2),
+        ("attention", "attention_statistics", "mean"),
+        ("lstm", "gru", "none"),
     )
 ]
 
@@ -50,6 +53,16 @@ def test_what_an_ablation_leaves_out_is_not_built():
     assert not list(_head(pooling="mean").pooling.parameters())
     assert len(list(_head(layers="last").fusion.parameters())) == 2
     assert _head(bidirectional=False).rnn.bidirectional is False
+
+
+def test_nothing_but_means_over_layers_and_time_is_mean_pooling():
+    head = _head(rnn="none", channel_reduction=0, pooling="mean", fusion="mix")
+    layers, lengths = torch.randn(2, 3, 6, 4), torch.tensor([6, 4])
+    mixed = head.fusion(layers, lengths)
+    means = torch.stack([mixed[row, :length].mean(dim=0) for row, length in enumerate(lengths)])
+    torch.testing.assert_close(head(layers, lengths), head.output(means))
+    assert head.rnn is None
+    assert head.channels is None
 
 
 def test_every_parameter_is_trained():

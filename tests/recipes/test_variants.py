@@ -50,6 +50,13 @@ def test_each_variant_is_run_and_all_are_told_in_one_table(recipe: Path) -> None
     assert report[report.index("--out") + 1] == "exp_words/RESULTS_list.md"
 
 
+def test_the_table_is_made_by_the_interpreter_of_the_recipe(recipe: Path) -> None:
+    (recipe / "python").rename(recipe / "my python")
+    status, told = run(recipe, "--python", str(recipe / "my python"))
+    assert status == 0, told
+    assert (recipe / "calls").read_text().splitlines()[-1].startswith("my python|-m|espnet_ent.bin.ent_report_results|")
+
+
 def test_what_it_sets_itself_is_refused(recipe: Path) -> None:
     status, told = run(recipe, "--ent_tag", "mine")
     assert status != 0

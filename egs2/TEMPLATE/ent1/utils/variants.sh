@@ -8,20 +8,19 @@ set -euo pipefail
 . utils/log.sh
 # shellcheck source=../path.sh
 . ./path.sh
+# shellcheck source=given_option.sh
+. utils/given_option.sh
 
 [ $# -ge 1 ] || fail "usage: $0 LIST [options of run.sh]; lists: $(echo conf/variants/*.txt)"
 [ -f "$1" ] || fail "$1 is missing; lists: $(echo conf/variants/*.txt)"
-list=$1 system=$(basename "$1" .txt) expdir=exp datadir=data
+list=$1 system=$(basename "$1" .txt)
 shift
-options=("$@")
-for ((i = 0; i < $#; i++)); do
-    case ${options[i]} in
-        --expdir) expdir=${options[i + 1]:-exp} ;;
-        --datadir) datadir=${options[i + 1]:-data} ;;
-        --ent_tag | --ent_exp | --ent_args | --stage | --stop_stage)
-            fail "option ${options[i]} is set by $0 for each variant" ;;
+for option in "$@"; do
+    case ${option//-/_} in __ent_tag | __ent_exp | __ent_args | __stage | __stop_stage)
+        fail "option ${option} is set by $0 for each variant" ;;
     esac
 done
+expdir=$(given_option expdir exp "$@") datadir=$(given_option datadir data "$@") python=$(given_option python python "$@")
 experiments=()
 while read -r name args; do
     [[ -n ${name} && ${name} != \#* ]] || continue
@@ -30,5 +29,5 @@ while read -r name args; do
     experiments+=("${expdir}/ent_${system}_${name}")
 done <"${list}"
 [ "${#experiments[@]}" -gt 0 ] || fail "${list} names no variant"
-python -m espnet_ent.bin.ent_report_results --exp "${experiments[@]}" --difficulty "${datadir}/difficulty.json" \
+"${python}" -m espnet_ent.bin.ent_report_results --exp "${experiments[@]}" --difficulty "${datadir}/difficulty.json" \
     --command "utils/variants.sh ${list} $*" --out "${expdir}/RESULTS_${system}.md" --print true

@@ -1,7 +1,7 @@
 """What an hour of audio costs in each stage: seconds of one processor, and bytes on disk.
 
-Utterances are harmonics with noise under a slow envelope; weights are random. Each figure is of a process of its own, see
-:func:`benchmarks.measuring.measure`.
+Utterances are harmonics with noise under a slow envelope; weights are random. Each figure is of a process of its own,
+see :func:`benchmarks.measuring.measure`.
 """
 
 from __future__ import annotations

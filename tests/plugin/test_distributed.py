@@ -95,16 +95,22 @@ def test_a_stop_of_one_process_stops_all(tmp_path):
 
 
 def test_parameters_without_a_gradient_are_told_of_in_one_line(tmp_path):
+    class Partly(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.used(x).sum()
+
     def unused():
         torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", world_size=1, rank=0)
-        model = torch.nn.ModuleDict({"used": torch.nn.Linear(2, 1), "unused": torch.nn.Linear(2, 1)})
-        model.forward = lambda x: model["used"](x).sum()
-        shared = share_model(model, False, True, None)
+        shared = share_model(Partly(), False, True, None)
         shared(torch.ones(1, 2)).backward()
         told = pytest.raises(ConfigError, match="get no gradient; got false; next: pass --unused_parameters true")
         with told, failures_named():
             shared(torch.ones(1, 2))
-        shared = share_model(model, True, True, None)
+        shared = share_model(Partly(), True, True, None)
         for _ in range(2):
             shared(torch.ones(1, 2)).backward()
 

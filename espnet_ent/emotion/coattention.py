@@ -151,6 +151,11 @@ class CoattentionHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooled_size, num_emotions)
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it depends on the text."""
+        return "text" in self.streams
+
     def classify(self, inputs: UtteranceInputs) -> Tensor:
         """Logits (B, E) of a batch."""
         streams = {name: self._stream(name, inputs) for name in self.streams}

@@ -82,6 +82,8 @@ class CTARNNHead(nn.Module):
         num_emotions: E.
     """
 
+    reads_text = False
+
     def __init__(self, options: CTARNNOptions, layer_shape: tuple[int, int], num_emotions: int) -> None:
         super().__init__()
         num_layers, size = layer_shape

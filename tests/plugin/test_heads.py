@@ -171,6 +171,34 @@ def test_the_head_sees_a_text_that_is_given_in_place_of_the_decoded_one():
     np.testing.assert_allclose(given.posteriors, expected[0].numpy(), rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("changes", "reads"),
+    [
+        ({}, True),
+        ({"transducer": None, "model_conf": EMOTION_ONLY}, False),
+        (CTA_RNN, False),
+        (FUSION, True),
+        ({**FUSION, "utterance_head_conf": {**FUSION_CONF, "streams": ["acoustic", "hidden"], "fusion": "single"}}, False),
+        ({"model_conf": {"utterance_weight": 0}}, False),
+    ],
+)
+def test_a_model_knows_whether_a_text_changes_the_emotion(changes, reads):
+    model = build(**changes)
+    assert model.reads_text is reads
+    if model.utterance_head is not None:
+        transcriber = EmotionTranscriber(model)
+        one, other = (transcriber.transcribe_recordings([_recording()], [text])[0].posteriors for text in ([3], [4, 5]))
+        assert np.array_equal(one, other) is not reads
+
+
+def test_a_text_that_nobody_will_recognise_is_told(caplog):
+    only_text = {"transducer": None, "model_conf": EMOTION_ONLY}
+    build(**FUSION)
+    assert not caplog.messages
+    build(**{**FUSION, **only_text})
+    assert "nothing here learns to recognise one" in caplog.text
+
+
 def test_a_text_for_the_head_is_refused_where_windows_would_part_it():
     with pytest.raises(ConfigError, match="window_seconds"):
         EmotionTranscriber(build(**FUSION)).transcribe_recordings([_recording(50 * 16000)], [[3]])

@@ -77,6 +77,17 @@ def test_a_head_that_reads_no_text_has_no_curve(options, tmp_path):
         main(options)
 
 
+def test_a_packed_model_has_a_curve_elsewhere(packed, tmp_path):
+    options = ["--exp", str(packed.pack), "--data", str(packed.data), "--wer", "0"]
+    with pytest.raises(ConfigError, match="expected --out DIR"):
+        main(options)
+    main([*options, "--out", str(tmp_path / "curve")])
+    points = json.loads((tmp_path / "curve" / "wer_curve.json").read_text())["points"]
+    assert [point["name"] for point in points] == ["decoded", "reference"]
+    decoded = tmp_path / "curve" / "decoded" / packed.data.name / "utt2emo_posteriors"
+    assert decoded.read_bytes() == (packed.decoded / "utt2emo_posteriors").read_bytes()  # with the pack's options
+
+
 def test_a_rate_out_of_range_is_refused(options):
     with pytest.raises(ConfigError, match="option --wer"):
         main([*options, "--wer", "120"])

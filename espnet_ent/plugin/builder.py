@@ -137,7 +137,9 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
         utterance_head=utterance_head,
     )
     if model.reads_text and not model.tells_words:
-        logging.warning("the utterance head reads a text, and nothing here learns to recognise one: decoding gives it none")
+        logging.warning(
+            "the utterance head reads a text, and nothing here learns to recognise one: decoding gives it none"
+        )
     if config.get("init"):
         _check_init(encoder)
         initialize(model, config["init"])

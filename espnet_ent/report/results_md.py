@@ -205,8 +205,8 @@ def _left_out_blocks(systems: Sequence[System]) -> Iterable[Block]:
     results = [scored.results for _, scored in systems]
     if any(scored.oracle for _, scored in systems):
         yield Paragraph(
-            "ORACLE (text given): the utterance head read a text that it was given in place of the recognised one, which "
-            "makes its figures an upper bound where that is the reference."
+            "ORACLE (text given): the utterance head read a text that it was given in place of the recognised one, "
+            "which makes its figures an upper bound where that is the reference."
         )
     for reason in dict.fromkeys(r["emotion_left_out"] for r in results if r["emotion"] is None):
         yield Paragraph(f"No utterance emotion is scored: {reason}.")

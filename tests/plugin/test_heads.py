@@ -178,7 +178,10 @@ def test_the_head_sees_a_text_that_is_given_in_place_of_the_decoded_one():
         ({"transducer": None, "model_conf": EMOTION_ONLY}, False),
         (CTA_RNN, False),
         (FUSION, True),
-        ({**FUSION, "utterance_head_conf": {**FUSION_CONF, "streams": ["acoustic", "hidden"], "fusion": "single"}}, False),
+        (
+            {**FUSION, "utterance_head_conf": {**FUSION_CONF, "streams": ["acoustic", "hidden"], "fusion": "single"}},
+            False,
+        ),
         ({"model_conf": {"utterance_weight": 0}}, False),
     ],
 )

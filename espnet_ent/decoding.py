@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from espnet_ent.data.datadir import read_data_dir, read_table
-from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
+from espnet_ent.data.provenance import GIVEN_TEXT, digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.recording import Recording
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
@@ -131,6 +131,7 @@ def decode_data_dir(
     transcriber = _load(experiment, checkpoint, config, options)
     emotion_texts = None
     if options.emotion_text is not None:
+        _check_reads_text(transcriber)
         emotion_texts = _read_emotion_texts(options.emotion_text, experiment, utterances)
     batches = _batches(utterances, options.batch_size)
     begin = time.monotonic()
@@ -165,7 +166,7 @@ def _made_from(
     if options.lm is not None:
         made_from["lm"] = digest_files([Path(*options.lm), Path(options.lm[0], "config.yaml")])
     if options.emotion_text is not None:
-        made_from["emotion_text"] = digest_files([Path(options.emotion_text)])
+        made_from[GIVEN_TEXT] = digest_files([Path(options.emotion_text)])
     return made_from
 
 
@@ -180,6 +181,15 @@ def _load(
         lm = load_lm_scorer(*options.lm, transcriber.model.tokens, options.device)
         return EmotionTranscriber(transcriber.model, config, options.device, lm)
     return transcriber
+
+
+def _check_reads_text(transcriber: EmotionTranscriber) -> None:
+    if not transcriber.model.reads_text:
+        raise ConfigError(
+            "the utterance head reads no text: one that is given would change nothing",
+            expected="a pooled head beside a transducer, or coattention with the stream text",
+            got=type(transcriber.model.utterance_head).__name__,
+        )
 
 
 def _read_emotion_texts(

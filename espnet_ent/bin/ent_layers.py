@@ -13,7 +13,7 @@ from espnet_ent.bin.command import Parser, add_model, run
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    add_model(parser, "--exp", "output directory of training", "valid.loss.ave.pth")
+    add_model(parser, "--exp", "output directory of training, or a packed model with --out", "valid.loss.ave.pth")
     parser.add_argument("--train", required=True, help="data directory to fit probes on, e.g. dump/raw/train")
     parser.add_argument("--dev", required=True, help="data directory that chooses their regularisation")
     parser.add_argument("--test", required=True, help="data directory to score")
@@ -30,13 +30,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.data.provenance import digest_data_dir, digest_files
     from espnet_ent.inference import EmotionTranscriber
     from espnet_ent.plugin.layer_states import EncoderLayers, LearnedWeights
+    from espnet_ent.plugin.packs import open_pack, results_directory
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.layer_probe import probe_layers
     from espnet_ent.report.layer_report import FILES, is_layers_of, write_layers
 
     sets = {"train": args.train, "dev": args.dev, "test": args.test}
-    out = Path(args.out or Path(args.exp, "layers", Path(args.test).name))
-    digests = [digest_files([Path(args.exp, name) for name in (args.inference_ent_model, "config.yaml")])]
+    with open_pack(args.exp, args.inference_ent_model) as packed:
+        out = results_directory(args.out, args.exp, "layers", args.test)
+        digests = [digest_files([packed.checkpoint, packed.directory / "config.yaml"])]
     made_from = digests + [digest_data_dir(data) for data in sets.values()]
     if is_layers_of(out, made_from):
         print(f"{out}: is there already")

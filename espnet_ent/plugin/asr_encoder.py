@@ -244,6 +244,10 @@ def build_asr_encoder(
     model.encoder.to(memory_format=torch.channels_last)
     if source is not None:
         load_parts(model, source)
+    if use.acoustic and isinstance(model.frontend, SlidingWindow):
+        raise ConfigError(
+            "a source that reads samples has no features for an acoustic stream", where="utterance_head_conf.streams"
+        )
     specaug = make_here(config, "specaug")
     if options.specaug:
         specaug = make_component(registry, architecture, "specaug", prefix=prefix)

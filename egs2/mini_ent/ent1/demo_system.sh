@@ -12,6 +12,8 @@ cd "$(dirname "$0")"
 [ $# -ge 1 ] || fail "usage: $0 cta_rnn|asr_fusion [options of run.sh]"
 system=$1
 shift
+refuse_fixed "ent_config ent_tag ent_exp ent_args stage stop_stage expdir datadir dumpdir test_sets pretrained_model folds seeds" \
+    "is set by $0" "$@"
 python=$(given_option python python "$@")
 case ${system} in
     cta_rnn)

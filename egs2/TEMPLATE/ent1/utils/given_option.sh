@@ -11,3 +11,16 @@ given_option() {
     done
     printf '%s\n' "${value}"
 }
+
+# refuse_fixed "NAME..." "REASON" ARG...: fail if one of the options NAME is among the arguments, however it is written.
+refuse_fixed() {
+    local names=" $1 " reason=$2 option
+    shift 2
+    for option; do
+        [[ ${option} == --* ]] || continue
+        option=${option#--}
+        option=${option%%=*}
+        option=${option//-/_}
+        [[ ${names} != *" ${option} "* ]] || fail "option --${option} ${reason}"
+    done
+}

@@ -15,14 +15,11 @@ set -euo pipefail
 [ -f "$1" ] || fail "$1 is missing; lists: $(echo conf/variants/*.txt)"
 list=$1 system=$(basename "$1" .txt)
 shift
-for option in "$@"; do
-    case ${option//-/_} in __ent_tag | __ent_exp | __ent_args | __stage | __stop_stage)
-        fail "option ${option} is set by $0 for each variant" ;;
-    esac
-done
+refuse_fixed "ent_tag ent_exp ent_args stage stop_stage" "is set by $0 for each variant" "$@"
+refuse_fixed "folds seeds protocol" "is for one system: run ./run.sh with it for each variant; $0 runs each once" "$@"
 expdir=$(given_option expdir exp "$@") datadir=$(given_option datadir data "$@") python=$(given_option python python "$@")
 experiments=()
-while read -r name args; do
+while read -r name args || [ -n "${name}" ]; do # the last line may have no end
     [[ -n ${name} && ${name} != \#* ]] || continue
     log "${system}: ${name}"
     ./run.sh --stage 9 --stop_stage 13 --ent_tag "${system}_${name}" --ent_args "${args}" "$@" </dev/null

@@ -15,6 +15,7 @@ import torch
 from espnet_ent.data.datadir import read_data_dir, read_table
 from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.recording import Recording
+from espnet_ent.data.shares import Share
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
@@ -41,6 +42,7 @@ class DecodingOptions:
         lm: Directory of a language model's training and its checkpoint's name, for a beam search.
         emotion_text: File of texts by utterance that the utterance head sees in place of what is recognised: the
             reference, as an upper bound, or a corrupted one.
+        share: The share of the batches that is decoded, for :func:`espnet_ent.export.merging.merge_decoded`; None: all.
     """
 
     nj: int = 1
@@ -49,6 +51,7 @@ class DecodingOptions:
     batch_size: int = 1
     lm: tuple[str, str] | None = None
     emotion_text: str | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("nj", 1), ("num_workers", 0), ("batch_size", 1)):
@@ -113,7 +116,7 @@ def decode_data_dir(
         data: Kaldi-style data directory, audio at the model's rate.
         experiment: Training output: ``config.yaml`` and checkpoints.
         checkpoint: File name of the checkpoint.
-        out: Directory to write (see :mod:`espnet_ent.export.decoded`).
+        out: Directory to write (see :mod:`espnet_ent.export.decoded`); of a share, that of the whole.
         config: Options of what is found.
         options: Options of how.
         progress: Wraps the iterable of finished utterances.
@@ -128,11 +131,18 @@ def decode_data_dir(
     made_from = _made_from(data, experiment, checkpoint, config, options)
     if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
+    if options.share is not None:
+        out, made_from = options.share.folder(out), {**made_from, "share": str(options.share)}
+        if is_made_from(out, made_from):
+            return None
     transcriber = _load(experiment, checkpoint, config, options)
     emotion_texts = None
     if options.emotion_text is not None:
         emotion_texts = _read_emotion_texts(options.emotion_text, experiment, utterances)
     batches = _batches(utterances, options.batch_size)
+    if options.share is not None:
+        batches = options.share.of(batches)
+        utterances = sorted((utterance for batch in batches for utterance in batch), key=lambda one: one.utt_id)
     begin = time.monotonic()
     results = _Results(_transcribe_all(transcriber, batches, options, emotion_texts))
     found = dict(results if progress is None else progress(results, len(utterances)))
@@ -233,7 +243,7 @@ class _Results:
 
 def _transcribe_all(
     transcriber: EmotionTranscriber,
-    batches: list[list[Utterance]],
+    batches: Sequence[list[Utterance]],
     options: DecodingOptions,
     emotion_texts: Mapping[str, tuple[int, ...]] | None,
 ) -> Iterator[_Batch]:
@@ -252,7 +262,7 @@ def _transcribe_all(
 
 
 def _read_ahead(
-    batches: list[list[Utterance]], num_workers: int
+    batches: Sequence[list[Utterance]], num_workers: int
 ) -> Iterator[tuple[list[Utterance], list[Recording], float]]:
     """Batches with their audio and the seconds that reading took, read in threads while others are decoded."""
     if num_workers == 0:

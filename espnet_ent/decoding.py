@@ -82,13 +82,14 @@ class DecodingReport:
     def __str__(self) -> str:
         rate = f"RTF {self.seconds / self.audio_seconds:.4f}" if self.audio_seconds else "no audio"
         total = sum(self.seconds_by_part.values())
-        parts = ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in self.seconds_by_part.items())
+        shares = {part: spent / total for part, spent in self.seconds_by_part.items()} if total else {}
+        parts = ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items())
         without = [f"{self.num_without_words} without words"] if self.num_without_words else []
         without += [f"{number} {remark}" for remark, number in sorted(self.remarks.items())]
         counted = f" ({', '.join(without)})" if without else ""
         return (
             f"{self.num_utterances} utterances{counted}, {self.audio_seconds:.0f} s of audio, decoded in "
-            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if total else "")
+            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if parts else "")
         )
 
 

@@ -134,7 +134,7 @@ def _sbatch_options(resources: Resources, name: str) -> dict[str, Any]:
         "signal": "TERM@30",
         **resources.others,
     }
-    taken_away = {name: None for name in ("job_name", "nodes", "time", "wckey") if asked[name] is None}
+    taken_away = {name: None for name in ("job_name", "time", "wckey") if asked[name] is None}
     return {**taken_away, "additional_parameters": {k: v for k, v in asked.items() if v is not None}}
 
 
@@ -158,10 +158,10 @@ class _Array:
 
     def look(self) -> None:
         """Take note of the jobs that have ended."""
-        was_told = self.is_told_to_end
         for task in self.tasks:
             if task.job in self.results:
                 continue
+            was_told = self.is_told_to_end
             result = task.result(at_once=was_told)
             if result is None:
                 continue

@@ -17,18 +17,20 @@ choose_commands() {
     done
     train_cmd_of_stage=${train_cmd}
     [ "${ngpu}" -eq 0 ] || train_cmd_of_stage=${cuda_cmd}
+    node_nj=$((nj < cores_per_node ? nj : cores_per_node))
     launch_cmd=${train_cmd_of_stage}
     [ "${cmd_backend}" != slurm ] || [ "${num_nodes}" -eq 1 ] || launch_cmd="utils/slurm.pl ${train_cmd_of_stage#*--backend slurm}"
     decode_cmd_of_stage=${decode_cmd}
     [ "${gpu_inference}" = false ] || decode_cmd_of_stage=${cuda_cmd}
 }
 
-# on_node COMMAND ARG...: one of this package's commands, with --nj processes in it: here, or on one node of a cluster. What
+# on_node COMMAND ARG...: one of this package's commands that take --nj: here, or on one node of a cluster. What
 # it reads and writes is audio, which would go over the same network from several nodes.
 on_node() {
     if is_cluster; then
         # shellcheck disable=SC2086  # commands are words
-        ${train_cmd} --num-threads "${nj}" --show "" "${dumpdir}/log/$1.log" "${python}" -m "espnet_ent.bin.$1" "${@:2}"
+        ${train_cmd} --num-threads "${node_nj}" --show "" "${dumpdir}/log/$1.log" "${python}" -m "espnet_ent.bin.$1" "${@:2}" \
+            --nj "${node_nj}"
     else
         ent "$@"
     fi

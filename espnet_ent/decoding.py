@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -151,12 +151,17 @@ def decode_data_dir(
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
     tells_words = transcriber.model.tells_words
     write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid, tells_words)
-    transcripts = found.values()
+    return _report(found.values(), seconds, results.seconds, tells_words)
+
+
+def _report(
+    transcripts: Collection[EmotionTranscript], seconds: float, by_part: Mapping[str, float], tells_words: bool
+) -> DecodingReport:
     return DecodingReport(
-        num_utterances=len(utterances),
+        num_utterances=len(transcripts),
         audio_seconds=sum(transcript.duration for transcript in transcripts),
         seconds=seconds,
-        seconds_by_part=dict(results.seconds),
+        seconds_by_part=dict(by_part),
         num_without_words=sum(not transcript.words for transcript in transcripts) if tells_words else 0,
         remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
     )

@@ -37,7 +37,9 @@ def check_audio(scanned: ScannedDirectory, config: ValidationConfig, progress: P
     users_of = utterances_of if "segments" in scanned.tables else {row.key: [row.key] for row in wav_scp.rows}
     infos: dict[str, AudioInfo] = {}
     with _mapper(config.nj) as run:
-        found = run(partial(_look_at, config=config), [row.value if row.key in users_of else "" for row in wav_scp.rows])
+        found = run(
+            partial(_look_at, config=config), [row.value if row.key in users_of else "" for row in wav_scp.rows]
+        )
         for row, (info, fault) in zip(progress(wav_scp.rows), found, strict=True):
             users = users_of.get(row.key, ())
             if not users:

@@ -1,4 +1,4 @@
-"""What Slurm knows of jobs: states from ``squeue``, which every cluster has (``sacct`` needs an accounting database)."""
+"""What Slurm knows of jobs: states from ``squeue``, which needs no accounting database as ``sacct`` does."""
 
 from __future__ import annotations
 

@@ -41,8 +41,8 @@ class SlurmTask:
     def result(self, at_once: bool = False) -> JobResult | None:
         """How the job ended; None as long as it runs.
 
-        A job that Slurm has ended before it could tell its status gets one by its state: 137 or 143 as if by the signal,
-        or 1.
+        A job that Slurm has ended before it could tell its status gets one by its state: 137 or 143, as if by the
+        signal, or 1.
 
         Args:
             at_once: Ask Slurm now, and wait for nothing that may still come to light.

@@ -92,8 +92,8 @@ def cache_data_dir(
 ) -> CachingReport | None:
     """Encode the utterances of a data directory that are not encoded yet, one by one.
 
-    States are found by the samples that they belong to: sets, folds and copies of a recording share them. What is read
-    does not depend on ``nj``, nor on how often the work was interrupted.
+    States are found by samples: sets, folds and copies of a recording share them. What is read does not depend on ``nj``,
+    nor on how often the work was interrupted.
 
     Args:
         data: Data directory, audio at the encoder's rate.
@@ -124,13 +124,13 @@ def cache_data_dir(
     utterances = read_data_dir(data)
     if not utterances:
         raise DataError("no utterance to encode", where=data)
+    is_whole = options.share is None
     if options.share is not None:
         utterances = list(options.share.of(utterances))
     _set_up(encoder, store, options.device)
-    lock = exclusive(store.path, wait=True) if options.share is None else shared(store.path)
-    with lock, _mapper(options) as run:
+    with exclusive(store.path, wait=True) if is_whole else shared(store.path), _mapper(options) as run:
         store.describe()
-        for path in store.remove_useless() if options.share is None else ():
+        for path in store.remove_useless() if is_whole else ():
             tell(f"{path}: damaged or without its states, which are computed again")
         recordings = list(run(_look_at, utterances))
         known, _ = store.entries()
@@ -139,11 +139,10 @@ def cache_data_dir(
         _check_room(store.path, sum(size for _, size in jobs), missing, encoder.grid.sample_rate, tell)
         for _ in progress_bar(run(_encode_ark, [job for job, _ in jobs]), jobs, "encoding"):
             pass
-        if options.share is not None:
-            return CachingReport(len(utterances), len(missing), store.path)
-        found, _ = store.entries()
-        entries = [(recording.utterance.utt_id, found[recording.audio]) for recording in recordings]
-        write_cached_set(out, entries, made_from)
+        if is_whole:
+            found, _ = store.entries()
+            entries = [(recording.utterance.utt_id, found[recording.audio]) for recording in recordings]
+            write_cached_set(out, entries, made_from)
     return CachingReport(len(utterances), len(missing), store.path)
 
 

@@ -61,7 +61,9 @@ def test_a_missing_command_is_said() -> None:
 
 def test_without_slurm_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(ConfigError, match="--backend slurm: Slurm is not here; expected sbatch on the PATH; next: run on"):
+    with pytest.raises(
+        ConfigError, match="--backend slurm: Slurm is not here; expected sbatch on the PATH; next: run on"
+    ):
         main(["--backend", "slurm", str(tmp_path / "log"), "true"])
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ConfigError, match="the package submitit is not installed; next: pip install submitit"):

@@ -1,4 +1,4 @@
-"""What stages 1, 4, 10 and 12 make does not depend on the number of jobs; tests of stages 2, 3 and 9 stand by theirs."""
+"""What stages make does not depend on the number of jobs: 1, 4, 10, 12; tests of 2, 3 and 9 stand by theirs."""
 
 from __future__ import annotations
 

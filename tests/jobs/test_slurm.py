@@ -57,7 +57,15 @@ def test_what_is_asked_for_stands_in_the_batch_script(place: Path) -> None:
     resources = Resources(gpu=2, mem="8G", time="4:00:00", num_threads=3, num_nodes=2, others=others)
     assert SlurmRunner(RunOptions(max_jobs_run=2), resources).run(_jobs(place, "true"))[0].status == 0
     asked = _script(place)
-    assert {"gpus-per-node=2", "mem=9G", "time=4:00:00", "cpus-per-task=3", "partition=long", "nodes=2", "exclusive"} <= asked
+    assert {
+        "gpus-per-node=2",
+        "mem=9G",
+        "time=4:00:00",
+        "cpus-per-task=3",
+        "partition=long",
+        "nodes=2",
+        "exclusive",
+    } <= asked
     assert "array=0-2%2" in asked
     assert not [option for option in asked if option.startswith(("job-name", "wckey"))]
 
@@ -99,9 +107,7 @@ def test_a_signal_to_the_runner_cancels_the_array(
 ) -> None:
     before = signal.getsignal(number)
     with pytest.raises(ending):
-        SlurmRunner().run(
-            _jobs(place, "echo begun; exec sleep 60"), lambda _job, _line: os.kill(os.getpid(), number)
-        )
+        SlurmRunner().run(_jobs(place, "echo begun; exec sleep 60"), lambda _job, _line: os.kill(os.getpid(), number))
     assert signal.getsignal(number) == before
     assert "CANCELLED" in (place.parent / "state/answers").read_text()
     assert not list((place / "log").glob(".*"))

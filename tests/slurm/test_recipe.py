@@ -67,7 +67,9 @@ def clustered(slurm_conf: Path, tmp_path_factory: pytest.TempPathFactory) -> tup
     return workspace, {"cmd_backend": "slurm", "SLURM_CONF": str(slurm_conf)}
 
 
-def test_a_killed_task_and_a_drained_node_change_no_result(local: Workspace, clustered: tuple, slurm_conf: Path) -> None:
+def test_a_killed_task_and_a_drained_node_change_no_result(
+    local: Workspace, clustered: tuple, slurm_conf: Path
+) -> None:
     workspace, cluster = clustered
     _finish(_start(workspace, "--stop_stage", "9", **cluster))
     whole = _start(workspace, "--stage", "10", "--stop_stage", "11", **cluster)

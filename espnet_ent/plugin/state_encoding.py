@@ -92,8 +92,8 @@ def cache_data_dir(
 ) -> CachingReport | None:
     """Encode the utterances of a data directory that are not encoded yet, one by one.
 
-    States are found by samples: sets, folds and copies of a recording share them. What is read does not depend on ``nj``,
-    nor on how often the work was interrupted.
+    Sets, folds and copies of a recording share states, which are found by samples. What is read does not depend on
+    ``nj``, nor on how often the work was interrupted.
 
     Args:
         data: Data directory, audio at the encoder's rate.
@@ -104,8 +104,7 @@ def cache_data_dir(
         tell: Takes lines for the user; None: they are printed.
 
     Returns:
-        What was done; None if ``out`` was made from just this before and was left alone. A share fills the store, and
-        leaves ``out`` to a call for all.
+        What was done; None if ``out`` was made from just this before and was left alone. A share fills the store alone.
 
     Raises:
         ConfigError: If the encoder's states can't be cached, or the disk has not enough room.
@@ -125,8 +124,7 @@ def cache_data_dir(
     if not utterances:
         raise DataError("no utterance to encode", where=data)
     is_whole = options.share is None
-    if options.share is not None:
-        utterances = list(options.share.of(utterances))
+    utterances = utterances if options.share is None else list(options.share.of(utterances))
     _set_up(encoder, store, options.device)
     with exclusive(store.path, wait=True) if is_whole else shared(store.path), _mapper(options) as run:
         store.describe()

@@ -43,9 +43,9 @@ def collect_statistics(task: type[PluginTask], argv: Sequence[str], nj: int = 1)
 def collect_share(task: type[PluginTask], argv: Sequence[str], share: Share) -> None:
     """Collect the statistics of a share of the utterances.
 
-    They go to ``--output_dir``, the share's folder (:meth:`Share.folder`) beside that of the whole. Padding reaches into
-    the last frames of an utterance: shares are whole batches, the same whatever their number. Where one of the sets has
-    fewer of them than there are shares, the last shares are empty.
+    They go to ``--output_dir``, the share's folder (:meth:`Share.folder`) beside that of the whole. Padding reaches
+    into the last frames of an utterance: shares are whole batches, the same whatever their number. Where one of the
+    sets has fewer of them than there are shares, the last shares are empty.
     """
     args = task.get_parser().parse_args([*argv, "--collect_stats", "true"])
     shutil.rmtree(args.output_dir, ignore_errors=True)

@@ -58,7 +58,7 @@ coverage: env
 lint: env
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --check --quiet . || { echo "next: make format" >&2; exit 1; }
-	@find egs2 tools .ci -type f \( -name '*.sh' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
+	@find egs2 tools .ci -type f \( -name '*.sh' -o -name '*.pl' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
 
 format: env
 	@$(RUN) ruff check --fix --quiet .

@@ -29,7 +29,7 @@ def run(slurm_conf: Path, tmp_path: Path):
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         return subprocess.Popen([*command, *words], cwd=folder, env=environment, **pipes)
 
-    start.folder = folder
+    start.folder, start.environment = folder, environment
     return start
 
 
@@ -110,3 +110,27 @@ def test_one_job_of_several_nodes_reaches_them_by_srun(run) -> None:
     code = "echo rank $SLURM_PROCID of $SLURM_NTASKS"
     status, out, _ = _end(run("--num-nodes", "2", "--show", "rank", "log", "srun", "--export=ALL", "sh", "-c", code))
     assert (status, sorted(out.splitlines())) == (0, ["rank 0 of 2", "rank 1 of 2"])
+
+
+def test_espnet_s_launcher_starts_a_process_on_each_node(run, slurm_conf: Path) -> None:
+    cmd = Path(__file__).parents[2] / "egs2/TEMPLATE/ent1/utils/slurm.pl"
+    launch = [
+        sys.executable,
+        "-m",
+        "espnet2.bin.launch",
+        "--cmd",
+        str(cmd),
+        "--log",
+        "exp/train.log",
+        "--num_nodes",
+        "2",
+    ]
+    code = 'echo rank $SLURM_PROCID of $SLURM_NTASKS: "$@"'
+    environment = {**run.environment, "ENT_PYTHON": sys.executable}
+    launched = subprocess.run(
+        [*launch, "--ngpu", "0", "--", "sh", "-c", code, "-"], cwd=run.folder, env=environment, check=False
+    )
+    assert launched.returncode == 0
+    lines = sorted(line for line in (run.folder / "exp/train.log").read_text().splitlines() if line.startswith("rank"))
+    assert [line.partition(":")[0] for line in lines] == ["rank 0 of 2", "rank 1 of 2"]
+    assert all("--dist_launcher slurm" in line and "--dist_init_method file:///" in line for line in lines)

@@ -38,8 +38,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if _PROCESSES & set(vars(getattr(item, "module", None) or object)):
             item.add_marker(pytest.mark.process)
     kinds = [kind for kind, wanted in (("fault", SHARE), ("slurm", os.environ.get("SLURM"))) if not wanted]
-    left_out = [item for item in items if any(item.get_closest_marker(kind) for kind in kinds)]
-    config.hook.pytest_deselected(items=left_out)
+    left_out = {item: None for item in items if any(item.get_closest_marker(kind) for kind in kinds)}
+    config.hook.pytest_deselected(items=[*left_out])
     items[:] = [item for item in items if item not in left_out]
     if os.environ.get("ORDER"):
         random.Random(os.environ["ORDER"]).shuffle(items)

@@ -10,7 +10,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
-.PHONY: help env demo test test-demo test-faults test-order coverage lint format bench bench-scaling doctor
+.PHONY: help env demo test test-demo test-faults test-slurm test-order coverage lint format bench bench-scaling doctor
 
 help:
 	@echo "make env     install the locked versions into $(VENV)"
@@ -19,6 +19,7 @@ help:
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
 	@echo "make test-demo  tests on the demo's model: README's commands, packing, the report"
 	@echo "make test-faults  inject faults, draw many inputs, write docs/RELIABILITY.md (hours; PYTEST_ARGS=... for a part)"
+	@echo "make test-slurm  jobs and a recipe on a Slurm cluster that it starts on this machine (root; slurm-wlm and munge)"
 	@echo "make test-order  three times in random order, then 20 times what starts processes"
 	@echo "make coverage    which lines the suite reaches"
 	@echo "make lint    check Python and shell code"
@@ -44,6 +45,9 @@ test-faults: env
 		tools/offline.sh $(RUN) pytest -q -m "fault or property or security" $(PYTEST_ARGS)
 	@$(RUN) tests.faults.figures
 
+test-slurm: env
+	@SLURM=1 OMP_NUM_THREADS=1 $(RUN) pytest -q tests/slurm $(PYTEST_ARGS)
+
 test-order: env
 	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q $(PYTEST_ARGS); done
 	@for seed in {1..20}; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -m process $(PYTEST_ARGS); done
@@ -55,7 +59,7 @@ coverage: env
 lint: env
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --check --quiet . || { echo "next: make format" >&2; exit 1; }
-	@find egs2 tools .ci -type f \( -name '*.sh' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
+	@find egs2 tools .ci -type f \( -name '*.sh' -o -name '*.pl' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
 
 format: env
 	@$(RUN) ruff check --fix --quiet .

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -15,6 +15,7 @@ import torch
 from espnet_ent.data.datadir import read_data_dir, read_table
 from espnet_ent.data.provenance import GIVEN_TEXT, digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.recording import Recording
+from espnet_ent.data.shares import Share
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
@@ -41,6 +42,7 @@ class DecodingOptions:
         lm: Directory of a language model's training and its checkpoint's name, for a beam search.
         emotion_text: File of texts by utterance that the utterance head sees in place of what is recognised: the
             reference, as an upper bound, or a corrupted one.
+        share: The share of the batches that is decoded, for :func:`espnet_ent.export.merging.merge_decoded`; None: all.
     """
 
     nj: int = 1
@@ -49,6 +51,7 @@ class DecodingOptions:
     batch_size: int = 1
     lm: tuple[str, str] | None = None
     emotion_text: str | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("nj", 1), ("num_workers", 0), ("batch_size", 1)):
@@ -79,13 +82,14 @@ class DecodingReport:
     def __str__(self) -> str:
         rate = f"RTF {self.seconds / self.audio_seconds:.4f}" if self.audio_seconds else "no audio"
         total = sum(self.seconds_by_part.values())
-        parts = ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in self.seconds_by_part.items())
+        shares = {part: spent / total for part, spent in self.seconds_by_part.items()} if total else {}
+        parts = ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items())
         without = [f"{self.num_without_words} without words"] if self.num_without_words else []
         without += [f"{number} {remark}" for remark, number in sorted(self.remarks.items())]
         counted = f" ({', '.join(without)})" if without else ""
         return (
             f"{self.num_utterances} utterances{counted}, {self.audio_seconds:.0f} s of audio, decoded in "
-            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if total else "")
+            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if parts else "")
         )
 
 
@@ -113,7 +117,7 @@ def decode_data_dir(
         data: Kaldi-style data directory, audio at the model's rate.
         experiment: Training output: ``config.yaml`` and checkpoints.
         checkpoint: File name of the checkpoint.
-        out: Directory to write (see :mod:`espnet_ent.export.decoded`).
+        out: Directory to write (see :mod:`espnet_ent.export.decoded`); of a share, that of the whole.
         config: Options of what is found.
         options: Options of how.
         progress: Wraps the iterable of finished utterances.
@@ -128,12 +132,19 @@ def decode_data_dir(
     made_from = _made_from(data, experiment, checkpoint, config, options)
     if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
+    if options.share is not None:
+        out, made_from = options.share.folder(out), {**made_from, "share": str(options.share)}
+        if is_made_from(out, made_from):
+            return None
     transcriber = _load(experiment, checkpoint, config, options)
     emotion_texts = None
     if options.emotion_text is not None:
         _check_reads_text(transcriber)
         emotion_texts = _read_emotion_texts(options.emotion_text, experiment, utterances)
     batches = _batches(utterances, options.batch_size)
+    if options.share is not None:
+        batches = options.share.of(batches)
+        utterances = sorted((utterance for batch in batches for utterance in batch), key=lambda one: one.utt_id)
     begin = time.monotonic()
     results = _Results(_transcribe_all(transcriber, batches, options, emotion_texts))
     found = dict(results if progress is None else progress(results, len(utterances)))
@@ -141,12 +152,17 @@ def decode_data_dir(
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
     tells_words = transcriber.model.tells_words
     write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid, tells_words)
-    transcripts = found.values()
+    return _report(found.values(), seconds, results.seconds, tells_words)
+
+
+def _report(
+    transcripts: Collection[EmotionTranscript], seconds: float, by_part: Mapping[str, float], tells_words: bool
+) -> DecodingReport:
     return DecodingReport(
-        num_utterances=len(utterances),
+        num_utterances=len(transcripts),
         audio_seconds=sum(transcript.duration for transcript in transcripts),
         seconds=seconds,
-        seconds_by_part=dict(results.seconds),
+        seconds_by_part=dict(by_part),
         num_without_words=sum(not transcript.words for transcript in transcripts) if tells_words else 0,
         remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
     )
@@ -243,7 +259,7 @@ class _Results:
 
 def _transcribe_all(
     transcriber: EmotionTranscriber,
-    batches: list[list[Utterance]],
+    batches: Sequence[list[Utterance]],
     options: DecodingOptions,
     emotion_texts: Mapping[str, tuple[int, ...]] | None,
 ) -> Iterator[_Batch]:
@@ -262,7 +278,7 @@ def _transcribe_all(
 
 
 def _read_ahead(
-    batches: list[list[Utterance]], num_workers: int
+    batches: Sequence[list[Utterance]], num_workers: int
 ) -> Iterator[tuple[list[Utterance], list[Recording], float]]:
     """Batches with their audio and the seconds that reading took, read in threads while others are decoded."""
     if num_workers == 0:

@@ -34,6 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
+    parser.add_argument("--share", metavar="K/N", help="decode one share of N; ent_merge_decoded puts them together")
     parser.add_argument("--num_workers", type=int, default=1, help="threads that read audio ahead, with one process")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     import dataclasses
 
+    from espnet_ent.data.shares import Share
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
     from espnet_ent.plugin.packs import open_pack
@@ -62,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             batch_size=args.batch_size,
             lm=(args.lm_exp, args.inference_lm) if args.lm_exp else own_lm,
             emotion_text=args.emotion_text,
+            share=Share.parse(args.share) if args.share else None,
         )
         place, name = packed.directory, packed.checkpoint.name
         found = decode_data_dir(args.data, place, name, args.out, config, options, decoding_progress)

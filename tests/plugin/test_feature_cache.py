@@ -136,6 +136,24 @@ def test_the_result_does_not_depend_on_nj(prepared, tmp_path):
     assert {name for name in one if one[name] != two[name]} <= {".lock"}
 
 
+def test_shares_fill_the_store_beside_each_other(prepared, tmp_path, capsys):
+    """Other arks, the same states."""
+    shutil.copytree(prepared, tmp_path / "copy", ignore=shutil.ignore_patterns("exp*", "store*", "cached*"))
+    others = ("--config", str(tmp_path / "copy/config.yaml"))
+    for number in (2, 1, 3):
+        cache(tmp_path / "copy", "--share", f"{number}/3", *others)
+    assert not (tmp_path / "copy/cached").exists()
+    capsys.readouterr()
+    cache(tmp_path / "copy", "--nj", "3", *others)
+    assert capsys.readouterr().out.count(", 0 recordings encoded") == 2
+    for phase in ("train", "valid"):
+        one, several = (CachedSet(root / "cached" / phase / "states.scp") for root in (prepared, tmp_path / "copy"))
+        assert list(one) == list(several)
+        for utt_id in one:
+            np.testing.assert_array_equal(one[utt_id].states, several[utt_id].states)
+            np.testing.assert_array_equal(one[utt_id].local, several[utt_id].local)
+
+
 def test_a_second_run_computes_nothing(prepared, capsys, monkeypatch):
     monkeypatch.setattr(FrozenSource, "forward", None)
     monkeypatch.setattr("espnet_ent.encoders.ssl.one_by_one", None)

@@ -10,7 +10,7 @@ JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SYSTEM ?=
 RUN := "$(VENV)/bin/python" -m
 
-.PHONY: help env demo test test-demo test-faults test-order coverage lint format bench doctor
+.PHONY: help env demo test test-demo test-faults test-slurm test-order coverage lint format bench bench-scaling doctor
 
 help:
 	@echo "make env     install the locked versions into $(VENV)"
@@ -19,11 +19,13 @@ help:
 	@echo "make test    run the test suite (PYTEST_ARGS=... for a part of it)"
 	@echo "make test-demo  tests on the demo's model: README's commands, packing, the report"
 	@echo "make test-faults  inject faults, draw many inputs, write docs/RELIABILITY.md (hours; PYTEST_ARGS=... for a part)"
+	@echo "make test-slurm  jobs and a recipe on a Slurm cluster that it starts on this machine (root; slurm-wlm and munge)"
 	@echo "make test-order  three times, files and their tests in random order, then 20 times what starts processes"
 	@echo "make coverage    which lines the suite reaches"
 	@echo "make lint    check Python and shell code"
 	@echo "make format  reformat Python code"
 	@echo "make bench   measure speed and memory"
+	@echo "make bench-scaling  measure growth up to 100,000 utterances, and the cost of an hour of audio"
 	@echo "make doctor  check this machine and the environment"
 
 env:
@@ -43,6 +45,9 @@ test-faults: env
 		tools/offline.sh $(RUN) pytest -q -m "fault or property or security" $(PYTEST_ARGS)
 	@$(RUN) tests.faults.figures
 
+test-slurm: env
+	@SLURM=1 OMP_NUM_THREADS=1 $(RUN) pytest -q tests/slurm $(PYTEST_ARGS)
+
 test-order: env
 	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS); done
 	@for seed in {1..20}; do \
@@ -55,15 +60,17 @@ coverage: env
 lint: env
 	@$(RUN) ruff check --quiet .
 	@$(RUN) ruff format --check --quiet . || { echo "next: make format" >&2; exit 1; }
-	@find egs2 tools .ci -type f \( -name '*.sh' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
+	@find egs2 tools .ci -type f \( -name '*.sh' -o -name '*.pl' -o -name run \) -exec "$(VENV)/bin/shellcheck" -x {} +
 
 format: env
 	@$(RUN) ruff check --fix --quiet .
 	@$(RUN) ruff format --quiet .
 
 bench: env
-	@if [ ! -e benchmarks/__main__.py ]; then echo "bench: error: there are no benchmarks yet" >&2; exit 2; fi
 	@$(RUN) benchmarks
+
+bench-scaling: env
+	@OMP_NUM_THREADS=1 $(RUN) benchmarks.scaling
 
 doctor: env
 	@$(RUN) espnet_ent.bin.ent_doctor

@@ -45,6 +45,7 @@ setup(
         "elan": ["pympi-ling"],
         "mini": ["espeakng-loader"],
         "zoo": ["espnet_model_zoo", "pandas"],
+        "slurm": ["submitit"],
         "dev": [
             "hypothesis",
             "playwright",

@@ -13,7 +13,7 @@ import torch
 from benchmarks.decode import decode_table
 from benchmarks.demo_step import demo_table
 from benchmarks.dense import Case
-from benchmarks.scaling import audio_table, scaling_table
+from benchmarks.lattice_growth import audio_table, scaling_table
 from benchmarks.ssl_cache import cache_table, format_table
 from benchmarks.train_step import CASES, LARGE, SPARSE, Timing, agreement, measure, peak_memory
 from espnet_ent.data.atomic import atomic_write_text

@@ -54,11 +54,11 @@ def make_case(name: str, batch_size: int) -> SearchCase:
     h, h_emo = (torch.randn(batch_size, _NUM_FRAMES, _SIZE) for _ in range(2))
     enc = EncoderStates(h, h_emo if name == "FENT" else h, lengths)
     case = SearchCase(name, transducer, joint, enc, SearchSteps(transducer))
-    _set_label_share(case)
+    set_label_share(case)
     return case
 
 
-def _set_label_share(case: SearchCase) -> None:
+def set_label_share(case: SearchCase) -> None:
     """Bisection over the bias of blank, on the first utterance."""
     is_standard = isinstance(case.transducer, Transducer)
     bias = (case.transducer.joint if is_standard else case.transducer.blank_joint).output.bias

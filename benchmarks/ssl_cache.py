@@ -36,12 +36,13 @@ _CONF = Path(__file__).parents[1] / "conf" / "tuning"
 _RATE = 16000
 _SECONDS = (4.0, 8.0)
 _LABELS_A_SECOND = 14
-_TOKENS = ["<blank>", "<unk>", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "<space>", "<sos/eos>"]
-_EMOTIONS = ["hap emotion", "ang emotion", "sad emotion", "neu neutral"]
+TOKENS = ["<blank>", "<unk>", *"ABCDEFGHIJKLMNOPQRSTUVWXYZ", "<space>", "<sos/eos>"]
+EMOTIONS = ["hap emotion", "ang emotion", "sad emotion", "neu neutral"]
 _MASSIVE, _TIMES = (7, 300), 100.0  # dimensions whose values outweigh the rest, as trained models have some
 
 
-def _save_model(directory: Path) -> Path:
+def save_model(directory: Path) -> Path:
+    """A wav2vec 2.0 base of the real size with random weights."""
     from transformers import Wav2Vec2Config, Wav2Vec2Model
     from transformers.utils import logging
 
@@ -84,11 +85,11 @@ class _Bench:
 
 
 def _make(root: Path) -> _Bench:
-    directory = _save_model(root / "model")
+    directory = save_model(root / "model")
     config: dict[str, Any] = yaml.safe_load((_CONF / "train_ent_wav2vec2_base.yaml").read_text())
     config["encoder_conf"] = {**config["encoder_conf"], "model": str(directory), "one_by_one": True}
     torch.manual_seed(0)
-    model = build_model({**config, "token_list": _TOKENS, "emotion_list": _EMOTIONS})
+    model = build_model({**config, "token_list": TOKENS, "emotion_list": EMOTIONS})
     data = _make_data(root / "data")
     cache_data_dir(data, root / "cached", root / "store", model.encoder, tell=lambda _line: None)
     samples = [torch.from_numpy(kaldiio.load_mat(str(data / f"u{n}.wav"))[1] / 2.0**15) for n in range(len(_SECONDS))]
@@ -96,7 +97,7 @@ def _make(root: Path) -> _Bench:
     labels = torch.tensor([int(seconds * _LABELS_A_SECOND) for seconds in _SECONDS])
     generator = torch.Generator().manual_seed(1)
     targets = {
-        "text": torch.randint(1, len(_TOKENS), (len(labels), int(labels.max())), generator=generator),
+        "text": torch.randint(1, len(TOKENS), (len(labels), int(labels.max())), generator=generator),
         "text_lengths": labels,
         "emotion": torch.tensor([[0], [3]]),
     }

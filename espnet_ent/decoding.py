@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from espnet_ent.data.datadir import read_data_dir, read_table
-from espnet_ent.data.provenance import digest_data_dir, digest_files, is_made_from
+from espnet_ent.data.provenance import GIVEN_TEXT, digest_data_dir, digest_files, is_made_from
 from espnet_ent.data.recording import Recording
+from espnet_ent.data.shares import Share
 from espnet_ent.data.tokens import TokenList, build_tokenizer
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.utterance import Utterance
@@ -40,6 +42,7 @@ class DecodingOptions:
         lm: Directory of a language model's training and its checkpoint's name, for a beam search.
         emotion_text: File of texts by utterance that the utterance head sees in place of what is recognised: the
             reference, as an upper bound, or a corrupted one.
+        share: The share of the batches that is decoded, for :func:`espnet_ent.export.merging.merge_decoded`; None: all.
     """
 
     nj: int = 1
@@ -48,6 +51,7 @@ class DecodingOptions:
     batch_size: int = 1
     lm: tuple[str, str] | None = None
     emotion_text: str | None = None
+    share: Share | None = None
 
     def __post_init__(self) -> None:
         for name, least in (("nj", 1), ("num_workers", 0), ("batch_size", 1)):
@@ -78,13 +82,14 @@ class DecodingReport:
     def __str__(self) -> str:
         rate = f"RTF {self.seconds / self.audio_seconds:.4f}" if self.audio_seconds else "no audio"
         total = sum(self.seconds_by_part.values())
-        parts = ", ".join(f"{part} {100 * spent / total:.0f} %" for part, spent in self.seconds_by_part.items())
+        shares = {part: spent / total for part, spent in self.seconds_by_part.items()} if total else {}
+        parts = ", ".join(f"{part} {100 * share:.0f} %" for part, share in shares.items())
         without = [f"{self.num_without_words} without words"] if self.num_without_words else []
         without += [f"{number} {remark}" for remark, number in sorted(self.remarks.items())]
         counted = f" ({', '.join(without)})" if without else ""
         return (
             f"{self.num_utterances} utterances{counted}, {self.audio_seconds:.0f} s of audio, decoded in "
-            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if total else "")
+            f"{self.seconds:.1f} s, {rate}" + (f" ({parts})" if parts else "")
         )
 
 
@@ -106,13 +111,13 @@ def decode_data_dir(
     Batches are formed before they are shared among the processes. A batch is searched together: where two outputs of a
     node differ by less than the rounding of float32, which one is taken may depend on ``batch_size``. An utterance
     without audio, without sound or shorter than the shortest gives an empty hypothesis or is lengthened by silence,
-    and is counted; none is left out.
+    and is counted; none is left out. One without audio counts as neutral, with all emotions equally probable.
 
     Args:
         data: Kaldi-style data directory, audio at the model's rate.
         experiment: Training output: ``config.yaml`` and checkpoints.
         checkpoint: File name of the checkpoint.
-        out: Directory to write (see :mod:`espnet_ent.export.decoded`).
+        out: Directory to write (see :mod:`espnet_ent.export.decoded`); of a share, that of the whole.
         config: Options of what is found.
         options: Options of how.
         progress: Wraps the iterable of finished utterances.
@@ -127,11 +132,19 @@ def decode_data_dir(
     made_from = _made_from(data, experiment, checkpoint, config, options)
     if is_made_from(out, made_from) and Path(out, FRAME_GRID).is_file():  # earlier versions did not tell it
         return None
+    if options.share is not None:
+        out, made_from = options.share.folder(out), {**made_from, "share": str(options.share)}
+        if is_made_from(out, made_from):
+            return None
     transcriber = _load(experiment, checkpoint, config, options)
     emotion_texts = None
     if options.emotion_text is not None:
+        _check_reads_text(transcriber)
         emotion_texts = _read_emotion_texts(options.emotion_text, experiment, utterances)
     batches = _batches(utterances, options.batch_size)
+    if options.share is not None:
+        batches = options.share.of(batches)
+        utterances = sorted((utterance for batch in batches for utterance in batch), key=lambda one: one.utt_id)
     begin = time.monotonic()
     results = _Results(_transcribe_all(transcriber, batches, options, emotion_texts))
     found = dict(results if progress is None else progress(results, len(utterances)))
@@ -139,12 +152,17 @@ def decode_data_dir(
     in_order = ((utterance.utt_id, found[utterance.utt_id]) for utterance in utterances)
     tells_words = transcriber.model.tells_words
     write_decoded(out, in_order, transcriber.emotions, made_from, transcriber.grid, tells_words)
-    transcripts = found.values()
+    return _report(found.values(), seconds, results.seconds, tells_words)
+
+
+def _report(
+    transcripts: Collection[EmotionTranscript], seconds: float, by_part: Mapping[str, float], tells_words: bool
+) -> DecodingReport:
     return DecodingReport(
-        num_utterances=len(utterances),
+        num_utterances=len(transcripts),
         audio_seconds=sum(transcript.duration for transcript in transcripts),
         seconds=seconds,
-        seconds_by_part=dict(results.seconds),
+        seconds_by_part=dict(by_part),
         num_without_words=sum(not transcript.words for transcript in transcripts) if tells_words else 0,
         remarks=dict(Counter(transcript.remark for transcript in transcripts if transcript.remark)),
     )
@@ -164,7 +182,7 @@ def _made_from(
     if options.lm is not None:
         made_from["lm"] = digest_files([Path(*options.lm), Path(options.lm[0], "config.yaml")])
     if options.emotion_text is not None:
-        made_from["emotion_text"] = digest_files([Path(options.emotion_text)])
+        made_from[GIVEN_TEXT] = digest_files([Path(options.emotion_text)])
     return made_from
 
 
@@ -179,6 +197,15 @@ def _load(
         lm = load_lm_scorer(*options.lm, transcriber.model.tokens, options.device)
         return EmotionTranscriber(transcriber.model, config, options.device, lm)
     return transcriber
+
+
+def _check_reads_text(transcriber: EmotionTranscriber) -> None:
+    if not transcriber.model.reads_text:
+        raise ConfigError(
+            "the utterance head reads no text: one that is given would change nothing",
+            expected="a pooled head beside a transducer, or coattention with the stream text",
+            got=type(transcriber.model.utterance_head).__name__,
+        )
 
 
 def _read_emotion_texts(
@@ -232,7 +259,7 @@ class _Results:
 
 def _transcribe_all(
     transcriber: EmotionTranscriber,
-    batches: list[list[Utterance]],
+    batches: Sequence[list[Utterance]],
     options: DecodingOptions,
     emotion_texts: Mapping[str, tuple[int, ...]] | None,
 ) -> Iterator[_Batch]:
@@ -251,7 +278,7 @@ def _transcribe_all(
 
 
 def _read_ahead(
-    batches: list[list[Utterance]], num_workers: int
+    batches: Sequence[list[Utterance]], num_workers: int
 ) -> Iterator[tuple[list[Utterance], list[Recording], float]]:
     """Batches with their audio and the seconds that reading took, read in threads while others are decoded."""
     if num_workers == 0:
@@ -279,8 +306,22 @@ def _transcribe(batch: list[Utterance], recordings: list[Recording], seconds: fl
     transcripts = _transcriber.transcribe_recordings(recordings, texts)
     spent = Counter(_transcriber.seconds)
     spent["reading"] += seconds
+    emotion = None if _transcriber.model.utterance_head is None else _transcriber.emotions.neutral
+    transcripts = [_of_nothing(one, emotion) if one.remark == "empty" else one for one in transcripts]
     named = [(utterance.utt_id, transcript) for utterance, transcript in zip(batch, transcripts, strict=True)]
     return named, spent
+
+
+def _of_nothing(transcript: EmotionTranscript, emotion: str | None) -> EmotionTranscript:
+    """What stands for an utterance without a sample in a decoded set: the given emotion, and all equally probable."""
+    size = len(transcript.emotions)
+    uniform = np.full(size, 1 / size, np.float32)
+    return replace(
+        transcript,
+        emotion=emotion,
+        posteriors=None if emotion is None else uniform,
+        frame_posteriors=None if transcript.frame_posteriors is None else uniform[None],
+    )
 
 
 def _read(batch: list[Utterance]) -> tuple[list[Recording], float]:

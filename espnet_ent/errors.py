@@ -5,6 +5,8 @@ Anything that is not an :class:`EntError` is a defect of this package and keeps 
 
 from __future__ import annotations
 
+from typing import Self
+
 EXIT_USER_ERROR = 2
 
 
@@ -34,6 +36,10 @@ class EntError(Exception):
         self.got = got
         self.next_step = next_step
         super().__init__(self._line())
+
+    def at(self, where: object) -> Self:
+        """The same error under another place; None: without one."""
+        return type(self)(self.what, where=where, expected=self.expected, got=self.got, next_step=self.next_step)
 
     def _line(self) -> str:
         parts = [f"{self.where}: {self.what}" if self.where is not None else self.what]

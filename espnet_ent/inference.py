@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from espnet_ent.data.audio_input import Audio, recording_of
 from espnet_ent.data.emotion_lattice import EmotionLattice
-from espnet_ent.data.recording import Recording
+from espnet_ent.data.recording import Recording, low_rate_note
 from espnet_ent.data.transcript import Alternative, EmotionTranscript, Word
 from espnet_ent.data.words import group_words, word_ends
 from espnet_ent.errors import AudioError, ConfigError
@@ -34,7 +35,7 @@ from espnet_ent.plugin.packs import DEFAULT_CHECKPOINT, open_pack
 from espnet_ent.search.beam import LabelScorer, beam_search
 from espnet_ent.search.ctc_greedy import ctc_greedy_search
 from espnet_ent.search.greedy import greedy_search
-from espnet_ent.search.hypothesis import Hypothesis
+from espnet_ent.search.hypothesis import Hypothesis, joined
 from espnet_ent.search.steps import SearchSteps
 from espnet_ent.timeline import EmotionTimeline
 from espnet_ent.transducer.prediction import PredictionStart
@@ -43,6 +44,7 @@ from espnet_ent.windows import Window, plan_windows
 
 __all__ = ["DEFAULT_CHECKPOINT", "EmotionTranscriber", "InferenceConfig"]
 
+_logger = logging.getLogger(__name__)
 SHORTEST_SECONDS = 0.2
 """Shorter recordings are padded with silence to this length: encoders need a few frames."""
 SILENCE = 1e-4
@@ -74,6 +76,7 @@ class EmotionTranscriber:
 
     Attributes:
         seconds: Time spent so far on ``encoding``, ``search`` and ``emotions``.
+        low_rates: How many recordings of a lower sampling rate calls were given so far, by rate in Hz.
 
     Raises:
         ConfigError: If there is no such device, or a language model without a beam search.
@@ -100,6 +103,7 @@ class EmotionTranscriber:
         self.device = torch.device(device)
         self.lm = lm
         self.seconds: Counter[str] = Counter()
+        self.low_rates: Counter[int] = Counter()
         self.calibration = calibration
         self._steps = None if self.model.transducer is None else SearchSteps(self.model.transducer)
         if self._steps is None and self.config.beam_size > 1:
@@ -112,7 +116,7 @@ class EmotionTranscriber:
         checkpoint: str | None = None,
         config: InferenceConfig | None = None,
         device: str = "cpu",
-        lm: LabelScorer | None = None,
+        lm: LabelScorer | tuple[str, str] | None = None,
         calibration: bool = True,
     ) -> EmotionTranscriber:
         """Load a model.
@@ -122,8 +126,8 @@ class EmotionTranscriber:
             checkpoint: File name of the checkpoint; None: ``valid.loss.ave.pth``, or that of the packed model.
             config: Options of decoding; None: those that a packed model tells, or the defaults.
             device: Where to compute.
-            lm: A language model over the model's tokens, for shallow fusion in a beam search; None: that of the packed
-                model, if there is one.
+            lm: A language model over the model's tokens, for shallow fusion in a beam search, or directory and
+                checkpoint's name of its training; None: that of the packed model, if there is one.
             calibration: Apply the temperatures of ``calibration.json`` beside the checkpoint, if they are there and
                 were fitted for it; otherwise probabilities are raw.
 
@@ -138,8 +142,10 @@ class EmotionTranscriber:
             temperatures = read_calibration_of(packed.directory, packed.checkpoint.name) if calibration else RAW
             if config is None and packed.inference is not None:
                 config = InferenceConfig.read(packed.inference)
-            if lm is None and packed.lm is not None and config is not None and config.beam_size > 1:
-                lm = load_lm_scorer(*packed.lm, model.tokens, device)
+            if lm is None and config is not None and config.beam_size > 1:
+                lm = packed.lm
+            if isinstance(lm, tuple):
+                lm = load_lm_scorer(*lm, model.tokens, device)
         return cls(model, config, device, lm, temperatures)
 
     @property
@@ -168,8 +174,8 @@ class EmotionTranscriber:
         Args:
             audio: A path, the content of a file or an open binary file, in any format that libsndfile reads; samples
                 (N,) or (N, channels), floating-point or whole numbers of full scale; or a pair (samples, rate). Where
-                needed they are averaged over channels and resampled, with a warning where their rate is below the
-                model's. A path is read window by window.
+                needed they are averaged over channels and resampled; the first call with recordings of a rate below the
+                model's warns of them, later ones count them in ``low_rates``. A path is read window by window.
             sample_rate: Rate of samples that come without one; None: the model's.
             batch_size: Recordings of a list that are searched together.
 
@@ -180,13 +186,31 @@ class EmotionTranscriber:
             AudioError: If audio can't be read.
         """
         if not isinstance(audio, list):
-            return self.transcribe_recordings([recording_of(audio, self.grid.sample_rate, sample_rate)])[0]
-        found = []
+            recording = recording_of(audio, self.grid.sample_rate, sample_rate)
+            (transcript,) = self.transcribe_recordings([recording])
+            self._count_low_rates([recording.low_rate])
+            return transcript
+        found, rates = [], []
         for first in range(0, len(audio), batch_size):
-            batch = audio[first : first + batch_size]
-            recordings = [recording_of(one, self.grid.sample_rate, sample_rate) for one in batch]
+            recordings = []
+            for number, one in enumerate(audio[first : first + batch_size], first):
+                try:
+                    recordings.append(recording_of(one, self.grid.sample_rate, sample_rate))
+                except AudioError as error:
+                    if isinstance(one, (str, Path)):
+                        raise
+                    raise error.at(f"recording {number} of the list") from None
             found += self.transcribe_recordings(recordings)
+            rates += [recording.low_rate for recording in recordings]
+        self._count_low_rates(rates)
         return found
+
+    def _count_low_rates(self, rates: Sequence[int | None]) -> None:
+        """Count what lacks a part of speech; the first time, warn of it."""
+        is_new = not self.low_rates
+        self.low_rates.update(rate for rate in rates if rate is not None)
+        if is_new and self.low_rates:
+            _logger.warning(low_rate_note(self.low_rates, self.grid.sample_rate))
 
     def transcribe(self, samples: np.ndarray) -> EmotionTranscript:
         """Transcribe samples (N,) in [-1, 1] at the model's rate; none at all give an empty transcript.
@@ -378,15 +402,19 @@ class EmotionTranscriber:
         return labels, torch.tensor([labels.size(1)], device=self.device)
 
     def _transcript(self, recording: Recording, parts: Sequence[_Part], loudest: float) -> EmotionTranscript:
-        """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows."""
+        """Parts put together; the emotion of a long recording is the mean over its frames of that of their windows.
+
+        A recording without a sample has no emotion and no frame: the model would tell that of silence.
+        """
+        is_empty = recording.num_samples == 0
         duration = samples_to_seconds(recording.num_samples, self.grid.sample_rate)
-        hypothesis = _joined([part.hypotheses[0] for part in parts])
+        hypothesis = joined([part.hypotheses[0] for part in parts])
         posteriors = raw_frames = None
-        if parts[0].posteriors is not None:
+        if parts[0].posteriors is not None and not is_empty:
             weights = [max(1, part.hypotheses[0].num_frames) for part in parts]
             posteriors = np.average([part.posteriors for part in parts], axis=0, weights=weights).astype(np.float32)
         if parts[0].frames is not None:
-            raw_frames = np.concatenate([part.frames for part in parts])
+            raw_frames = np.concatenate([part.frames for part in parts])[: 0 if is_empty else None]
         frames = self.calibration.of_frames(raw_frames)
         words = self._words(hypothesis, frames, duration)
         return EmotionTranscript(
@@ -401,13 +429,14 @@ class EmotionTranscriber:
             remark=_remark(recording, loudest, self.grid.sample_rate),
             emotions=self.emotions.names,
             grid=self.grid,
+            neutral=self.emotions.neutral,
         )
 
     def _alternatives(self, parts: Sequence[_Part]) -> tuple[Alternative, ...]:
         """As many as asked for: what the search did not find is empty and impossible."""
         if self.config.nbest == 1:
             return ()
-        hypotheses = [_joined([part.hypotheses[0] for part in parts])] if len(parts) > 1 else parts[0].hypotheses
+        hypotheses = [joined([part.hypotheses[0] for part in parts])] if len(parts) > 1 else parts[0].hypotheses
         found = [
             Alternative(self._text(one), one.score if one.total_score is None else one.total_score)
             for one in hypotheses
@@ -451,26 +480,6 @@ def _check_device(device: str) -> None:
         raise ConfigError("unknown device", where="device", expected="cpu, cuda or cuda:N", got=device) from None
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise ConfigError("no such GPU is usable here", where="device", got=device, next_step="--gpu_inference false")
-
-
-def _joined(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
-    """One hypothesis of those of consecutive windows."""
-    if len(hypotheses) == 1:
-        return hypotheses[0]
-    tokens: list[int] = []
-    token_frames: list[int] = []
-    nodes: list[int] = []
-    for hypothesis in hypotheses:
-        token_frames += [len(nodes) + frame for frame in hypothesis.token_frames]
-        nodes += [len(tokens) + node for node in hypothesis.nodes]
-        tokens += hypothesis.tokens
-    return Hypothesis(
-        tuple(tokens),
-        tuple(token_frames),
-        tuple(nodes),
-        sum(hypothesis.score for hypothesis in hypotheses),
-        tuple(score for hypothesis in hypotheses for score in hypothesis.token_scores),
-    )
 
 
 def _remark(recording: Recording, loudest: float, sample_rate: int) -> str | None:

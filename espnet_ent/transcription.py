@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import BinaryIO
 import torch
 
 from espnet_ent.corpora.audio_inputs import STANDARD_INPUT, AudioInput, find_inputs
-from espnet_ent.data.recording import Recording
+from espnet_ent.data.recording import Recording, low_rate_note
 from espnet_ent.data.transcript import EmotionTranscript
 from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import AudioError, ConfigError, EntError
@@ -28,11 +29,12 @@ REPORT_FORMATS: dict[str, Maker] = {"html": Html}
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A recording with its transcript, or with the reason why there is none."""
+    """A recording with its transcript, or with the reason why there is none; its rate in Hz if that is low."""
 
     source: AudioInput
     transcript: EmotionTranscript | None = None
     error: EntError | None = None
+    low_rate: int | None = None
 
     @property
     def duration(self) -> float:
@@ -61,12 +63,21 @@ class TranscriptionReport:
         audio_seconds: Their length together.
         seconds: From the loaded model to the last recording.
         errors: Why others were not.
+        low_rates: How many transcribed ones have a lower sampling rate than the model, by rate in Hz.
+        sample_rate: Rate of the model in Hz.
     """
 
     num_recordings: int = 0
     audio_seconds: float = 0.0
     seconds: float = 0.0
     errors: list[EntError] = field(default_factory=list)
+    low_rates: Counter[int] = field(default_factory=Counter)
+    sample_rate: int = 0
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is doubtful about the transcripts, a line each."""
+        return [low_rate_note(self.low_rates, self.sample_rate)] if self.low_rates else []
 
     def __str__(self) -> str:
         rate = f", RTF {self.seconds / self.audio_seconds:.4f}" if self.audio_seconds else ""
@@ -128,6 +139,7 @@ def transcribe_inputs(
     if not found.inputs:
         return report
     transcriber = load()
+    report.sample_rate = transcriber.grid.sample_rate
     begin = time.monotonic()
     results: Iterable[Result] = transcribe_all(transcriber, found.inputs, options.batch_size, options.nj)
     with writer:
@@ -138,6 +150,7 @@ def transcribe_inputs(
                 continue
             writer.write(_transcribed(result.source, result.transcript))
             report.num_recordings += 1
+            report.low_rates.update([] if result.low_rate is None else [result.low_rate])
             report.audio_seconds += result.duration
     report.seconds = time.monotonic() - begin
     return report
@@ -182,8 +195,8 @@ def _transcribe(batch: Sequence[AudioInput]) -> list[Result]:
         if len(batch) == 1:
             return [Result(batch[0], error=_located(error, batch[0]))]
         return [result for source in batch for result in _transcribe([source])]
-    for number, transcript in zip(readable, transcripts, strict=True):
-        results[number] = Result(batch[number], transcript)
+    for number, recording, transcript in zip(readable, recordings, transcripts, strict=True):
+        results[number] = Result(batch[number], transcript, low_rate=recording.low_rate)
     return results
 
 

@@ -37,10 +37,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.property)
         if _PROCESSES & set(vars(getattr(item, "module", None) or object)):
             item.add_marker(pytest.mark.process)
-    if not SHARE:
-        left_out = [item for item in items if item.get_closest_marker("fault")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if not item.get_closest_marker("fault")]
+    kinds = [kind for kind, wanted in (("fault", SHARE), ("slurm", os.environ.get("SLURM"))) if not wanted]
+    left_out = {item: None for item in items if any(item.get_closest_marker(kind) for kind in kinds)}
+    config.hook.pytest_deselected(items=[*left_out])
+    items[:] = [item for item in items if item not in left_out]
     if os.environ.get("ORDER"):
         random.Random(os.environ["ORDER"]).shuffle(items)
 

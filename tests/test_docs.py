@@ -131,3 +131,12 @@ def test_public_files_name_no_registry_and_no_private_path() -> None:
             made_by_a_run = re.search(r"/ent1/(exp|data|dump|downloads)/|__pycache__", str(path))
             if path.is_file() and not path.is_symlink() and not made_by_a_run and path.name not in own:
                 assert not suspects.search(path.read_text(errors="replace")), _name(path)
+
+
+def test_every_variant_of_a_system_is_told() -> None:
+    told = (ROOT / "docs/SYSTEMS.md").read_text()
+    for path in sorted((ROOT / "conf/variants").glob("*.txt")):
+        lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+        names = [line.split()[0] for line in lines]
+        assert len(set(names)) == len(names) > 1
+        assert [name for name in names if f"`{name}`" not in told] == []

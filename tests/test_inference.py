@@ -122,11 +122,27 @@ def test_files_of_another_rate_are_resampled(transcriber, tmp_path):
 def test_telephone_speech_is_transcribed_with_a_warning(transcriber, tmp_path, caplog):
     import soundfile
 
-    for rate in (8000, 16000):
-        soundfile.write(tmp_path / f"{rate}.wav", noise(rate), rate)
-        assert transcriber(tmp_path / f"{rate}.wav").duration == pytest.approx(1.0, abs=1e-3)
+    transcriber = EmotionTranscriber(transcriber.model)
+    paths = [tmp_path / f"{rate}.wav" for rate in (8000, 11025, 16000)]
+    for rate, path in zip((8000, 11025, 16000), paths, strict=True):
+        soundfile.write(path, noise(rate), rate)
+    for transcript in transcriber([*paths, (noise(8000), 8000)], batch_size=2):
+        assert transcript.duration == pytest.approx(1.0, abs=1e-3)
+    assert transcriber.low_rates == {8000: 2, 11025: 1}
+    transcriber(paths[0])
+    assert transcriber.low_rates == {8000: 3, 11025: 1}
     (warning,) = caplog.records
-    assert warning.getMessage().startswith(f"{tmp_path}/8000.wav: 8000 Hz is below the model's 16000 Hz")
+    assert warning.name == "espnet_ent.inference"
+    assert warning.getMessage().startswith(
+        "3 recordings have a lower sampling rate than the model's 16000 Hz (8000 Hz: 2, 11025 Hz: 1);"
+    )
+
+
+def test_the_recording_of_a_list_that_is_wrong_is_named(transcriber, tmp_path):
+    with pytest.raises(AudioError, match=r"^recording 9 of the list: not a sample rate; expected a whole number of Hz"):
+        transcriber([noise(4000)] * 9 + [(noise(4000), "16000")])
+    with pytest.raises(AudioError, match=f"^{tmp_path}/none.wav: audio file is missing"):
+        transcriber([noise(4000), tmp_path / "none.wav"])
 
 
 @pytest.mark.parametrize(
@@ -225,14 +241,16 @@ def test_the_package_gives_the_transcriber_lazily():
 
 
 def test_what_holds_no_speech_gives_an_explicit_empty_transcript(transcriber):
-    names = transcriber.emotions.names
-    given = {"empty": np.zeros(0, np.float32), "silent": np.full(16000, 5e-5, np.float32)}
-    for remark, samples in given.items():
-        transcript = transcriber.transcribe(samples)
-        assert (transcript.text, transcript.words, transcript.remark) == ("", (), remark)
-        assert transcript.duration == len(samples) / 16000
-        assert transcript.emotion in names
-        assert transcript.timeline.duration == transcript.duration
+    silent = transcriber.transcribe(np.full(16000, 5e-5, np.float32))
+    assert (silent.text, silent.words, silent.remark) == ("", (), "silent")
+    assert silent.duration == silent.timeline.duration == 1.0
+    assert silent.emotion in transcriber.emotions.names
+    empty = transcriber.transcribe(np.zeros(0, np.float32))
+    assert (empty.text, empty.words, empty.remark) == ("", (), "empty")
+    assert empty.duration == empty.timeline.duration == 0
+    assert empty.emotion is empty.posteriors is None
+    assert empty.frame_posteriors.shape == (0, len(transcriber.emotions))
+    assert empty.to_dict()["timeline"] == empty.to_dict()["frame_posteriors"]["values"] == []
     assert transcriber.transcribe(noise(1000)).remark == "short"
     assert transcriber.transcribe(noise(16000)).remark is None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import re
@@ -22,11 +23,12 @@ from espnet_ent.bin.ent_transcribe import main
 from espnet_ent.corpora.audio_inputs import AudioInput
 from espnet_ent.errors import AudioError, ConfigError
 from espnet_ent.export.registry import FORMATS
-from espnet_ent.inference import EmotionTranscriber
+from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.plugin.builder import build_model
+from espnet_ent.plugin.language_model import build_language_model
 from espnet_ent.transcription import REPORT_FORMATS, TranscriptionReport, transcribe_all
 from tests.plugin.packed import PackedExperiment
-from tests.plugin.tiny import tiny_config
+from tests.plugin.tiny import TOKENS, tiny_config
 
 ROOT = Path(__file__).parents[1]
 RATE = 16000
@@ -104,6 +106,56 @@ def test_what_can_t_be_read_is_told_at_the_end_and_the_others_are_done(
         "ent-transcribe: error: in/text.mp3: not an audio file",
         "ent-transcribe: error: missing.wav: audio file is missing",
     ]
+
+
+def test_low_sampling_rates_are_one_warning_with_their_number(
+    experiment: Path, folder: Path, capfd: pytest.CaptureFixture
+) -> None:
+    for number, rate in enumerate([8000, 8000, 11025]):
+        soundfile.write(f"in/{number}.wav", noise(0.5), rate)
+    assert run(experiment, "in", "--nj", "2", "--batch_size", "2", "--out", "out") == 0
+    first, warning = capfd.readouterr().err.splitlines()
+    assert first.startswith("6 recordings, ")
+    assert warning.startswith("ent-transcribe: warning: 3 recordings have a lower sampling rate ")
+    assert "(8000 Hz: 2, 11025 Hz: 1)" in warning
+
+
+def test_a_language_model_goes_with_a_beam_search(
+    experiment: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {
+        "token_list": TOKENS,
+        "token_type": "char",
+        "lm": "seq_rnn",
+        "lm_conf": {"unit": 8, "nlayers": 1, "dropout_rate": 0.1},
+    }
+    Path("lm").mkdir()
+    Path("lm/config.yaml").write_text(yaml.safe_dump(config))
+    torch.manual_seed(2)
+    torch.save(build_language_model(config).state_dict(), "lm/valid.loss.ave.pth")
+    Path("beam.yaml").write_text("beam_size: 3\nlm_weight: 5.0\n")
+    texts = []
+    for out, more in (("plain", []), ("lm", ["--lm_exp", "lm"])):
+        assert run(experiment, "in/my file.wav", "--config", "beam.yaml", "--out", out, *more) == 0
+        texts.append(Path(out, "my_file.txt").read_text())
+    expected = EmotionTranscriber.from_pretrained(
+        experiment, config=InferenceConfig.read("beam.yaml"), lm=("lm", "valid.loss.ave.pth")
+    )("in/my file.wav")
+    assert texts[1] == expected.text + "\n" != texts[0]
+    with pytest.raises(ConfigError, match="a language model needs a beam search"):
+        run(experiment, "in", "--lm_exp", "lm")
+    with pytest.raises(ConfigError, match="nothing"):
+        run(experiment, "in", "--config", "beam.yaml", "--lm_exp", "nothing")
+
+
+def test_every_name_of_a_model_option_is_taken(experiment: Path, folder: Path) -> None:
+    for command in ("transcribe", "demo", "report", "layers", "wer_curve"):
+        parser = importlib.import_module(f"espnet_ent.bin.ent_{command}").get_parser()
+        options = parser._option_string_actions
+        assert options["--exp"] is options["--model"]
+        if command in ("transcribe", "demo", "wer_curve"):
+            assert options["--config"] is options["--inference_config"]
+    assert main(["--exp", str(experiment), "in/my file.wav", "--config", str(ROOT / "conf/decode_greedy.yaml")]) == 0
 
 
 def test_nothing_to_do_needs_no_model(folder: Path, capsys: pytest.CaptureFixture) -> None:

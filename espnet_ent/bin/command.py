@@ -49,6 +49,41 @@ class Parser(argparse.ArgumentParser):
         self.exit(EXIT_USER_ERROR, f"{self.prog}: error: {message}; see --help\n")
 
 
+def add_model(
+    parser: argparse.ArgumentParser,
+    name: str = "--model",
+    what: str = "output directory of training, packed model, or hub id",
+    checkpoint: str | None = None,
+) -> None:
+    """Options that name a trained model; every command that people call takes ``--model`` and ``--exp`` for it.
+
+    Args:
+        parser: The command's options.
+        name: Which of the two the command is shown with: ``--exp`` where only the output of training will do.
+        what: Help.
+        checkpoint: Default of the checkpoint's name.
+    """
+    other = "--exp" if name == "--model" else "--model"
+    parser.add_argument(name, other, dest=name.strip("-"), required=True, help=what)
+    told = "valid.loss.ave.pth"
+    parser.add_argument("--inference_ent_model", default=checkpoint, help=f"checkpoint in it; default: {told}")
+
+
+def add_decoding(parser: argparse.ArgumentParser, default: str = "those of a packed model") -> None:
+    """Options of decoding, for every command that people call."""
+    parser.add_argument(
+        *("--inference_config", "--config"),
+        help=f"YAML file with options of decoding, e.g. conf/decode_smoothed.yaml; default: {default}",
+    )
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+
+
+def add_lm(parser: argparse.ArgumentParser) -> None:
+    """Options that name a language model."""
+    parser.add_argument("--lm_exp", help="output directory of a language model's training, for a beam search")
+    parser.add_argument("--inference_lm", default="valid.loss.ave.pth", help="checkpoint in --lm_exp")
+
+
 def boolean(value: str) -> bool:
     """Parse ``true`` or ``false``, as ESPnet's options are written."""
     lowered = value.lower()

@@ -17,6 +17,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--store", required=True, help="folder of the states themselves; sets and folds share it")
     parser.add_argument("--dtype", default="float16", help="float16, or float32 for twice the size")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
+    parser.add_argument("--share", metavar="K/N", help="encode one share of N; a call without it must follow")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
 
@@ -24,6 +25,7 @@ def get_parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args, of_training = get_parser().parse_known_args(argv)
+    from espnet_ent.data.shares import Share
     from espnet_ent.plugin.compat import quiet_imports
 
     with quiet_imports():
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         from espnet_ent.plugin.state_encoding import CachingOptions, cache_data_dir
         from espnet_ent.plugin.task import ENTTask
     encoder = build_encoder(vars(ENTTask.get_parser().parse_args(of_training)))
-    options = CachingOptions(args.dtype, args.nj, args.device)
+    options = CachingOptions(args.dtype, args.nj, args.device, Share.parse(args.share) if args.share else None)
     for data in args.data:
         out = Path(args.out, Path(data).name)
         report = cache_data_dir(data, out, args.store, encoder, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_lm, run
 
 
 def get_parser() -> argparse.ArgumentParser:
@@ -14,12 +14,13 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", required=True, help="data directory to decode, e.g. dump/raw/test")
     parser.add_argument("--exp", required=True, help="output directory of training, or a packed model")
     parser.add_argument("--inference_ent_model", help="checkpoint in --exp; default: valid.loss.ave.pth")
-    parser.add_argument("--config", help="YAML file with options of decoding; default: that of a packed model")
+    parser.add_argument(
+        *("--config", "--inference_config"), help="YAML file with options of decoding; default: that of a packed model"
+    )
     parser.add_argument("--max_symbols_per_frame", type=int, help="most labels of one frame; overrides --config")
     parser.add_argument("--beam_size", type=int, help="1: greedy search; more: beam search; overrides --config")
     parser.add_argument("--nbest", type=int, help="hypotheses to write, at most --beam_size")
-    parser.add_argument("--lm_exp", help="output directory of a language model's training, for a beam search")
-    parser.add_argument("--inference_lm", default="valid.loss.ave.pth", help="checkpoint in --lm_exp")
+    add_lm(parser)
     parser.add_argument("--lm_weight", type=float, help="weight of the language model; overrides --config")
     parser.add_argument("--emotion_path", help="best | lattice: how frames get their emotions; overrides --config")
     parser.add_argument("--smoothing", help="none | median | min_duration | viterbi; overrides --config")
@@ -33,6 +34,7 @@ def get_parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", required=True, help="directory to write")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
+    parser.add_argument("--share", metavar="K/N", help="decode one share of N; ent_merge_decoded puts them together")
     parser.add_argument("--num_workers", type=int, default=1, help="threads that read audio ahead, with one process")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
@@ -43,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = get_parser().parse_args(argv)
     import dataclasses
 
+    from espnet_ent.data.shares import Share
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
     from espnet_ent.plugin.packs import open_pack
@@ -61,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             batch_size=args.batch_size,
             lm=(args.lm_exp, args.inference_lm) if args.lm_exp else own_lm,
             emotion_text=args.emotion_text,
+            share=Share.parse(args.share) if args.share else None,
         )
         place, name = packed.directory, packed.checkpoint.name
         found = decode_data_dir(args.data, place, name, args.out, config, options, decoding_progress)

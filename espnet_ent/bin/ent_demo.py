@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import Parser, boolean, run
+from espnet_ent.bin.command import Parser, add_decoding, add_lm, add_model, boolean, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--model", required=True, help="output directory of training, packed model, or hub id")
-    parser.add_argument("--inference_ent_model", help="checkpoint in --model; default: valid.loss.ave.pth")
-    parser.add_argument(
-        "--inference_config",
-        help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml; default: those of a packed model",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add_model(parser)
+    add_decoding(parser)
+    add_lm(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at")
     parser.add_argument("--port", type=int, default=7860, help="port; 0: a free one")
     parser.add_argument("--allow_remote", type=boolean, default=False, help="true: other machines may reach --host")
@@ -36,7 +32,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     limits = DemoLimits(args.max_megabytes, args.max_seconds, args.max_connections)
     config = InferenceConfig.read(args.inference_config) if args.inference_config else None
-    transcriber = EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device)
+    lm = (args.lm_exp, args.inference_lm) if args.lm_exp else None
+    transcriber = EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device, lm)
     service = DemoService(transcriber, limits)
     with DemoServer(service.transcribe, limits, args.host, args.port, args.allow_remote) as server:
         print(f"{server.url} shows the page; Ctrl-C ends it", flush=True)

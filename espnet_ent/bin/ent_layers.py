@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_model, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--exp", required=True, help="output directory of training")
+    add_model(parser, "--exp", "output directory of training, or a packed model with --out", "valid.loss.ave.pth")
     parser.add_argument("--train", required=True, help="data directory to fit probes on, e.g. dump/raw/train")
     parser.add_argument("--dev", required=True, help="data directory that chooses their regularisation")
     parser.add_argument("--test", required=True, help="data directory to score")
     parser.add_argument("--out", help="directory to write; default: EXP/layers/TEST")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
     parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
 
@@ -32,15 +30,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.data.provenance import digest_data_dir, digest_files
     from espnet_ent.inference import EmotionTranscriber
     from espnet_ent.plugin.layer_states import EncoderLayers, LearnedWeights
+    from espnet_ent.plugin.packs import open_pack, results_directory
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.layer_probe import probe_layers
-    from espnet_ent.report.layer_report import FILES, write_layers
+    from espnet_ent.report.layer_report import FILES, is_layers_of, write_layers
 
     sets = {"train": args.train, "dev": args.dev, "test": args.test}
-    out = Path(args.out or Path(args.exp, "layers", Path(args.test).name))
-    digests = [digest_files([Path(args.exp, name) for name in (args.inference_ent_model, "config.yaml")])]
+    with open_pack(args.exp, args.inference_ent_model) as packed:
+        out = results_directory(args.out, args.exp, "layers", args.test)
+        digests = [digest_files([packed.checkpoint, packed.directory / "config.yaml"])]
     made_from = digests + [digest_data_dir(data) for data in sets.values()]
-    if (out / FILES[0]).is_file() and json.loads((out / FILES[0]).read_text()).get("made_from") == made_from:
+    if is_layers_of(out, made_from):
         print(f"{out}: is there already")
         return
     transcriber = EmotionTranscriber.from_pretrained(

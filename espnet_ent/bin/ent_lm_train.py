@@ -13,10 +13,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command; a run that finished before with the same options and texts is left alone."""
     from espnet_ent.plugin.compat import quiet_imports
 
-    def train(argv: list[str]) -> None:
+    def train(argv: list[str]) -> bool:
         with quiet_imports():
             from espnet_ent.plugin.lm_task import LanguageModelTask
-        LanguageModelTask.main(cmd=argv)
+        return LanguageModelTask.main(cmd=argv)
 
     train_once(list(sys.argv[1:] if argv is None else argv), train)
 

@@ -12,7 +12,9 @@ from espnet_ent.bin.command import Parser, run
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--exp", required=True, help="output directory of training, scored by stage 13")
+    parser.add_argument(
+        *("--exp", "--model"), dest="exp", required=True, help="output directory of training, scored by stage 13"
+    )
     parser.add_argument("--data", default="dump/raw", help="where the data directories of the sets are")
     parser.add_argument("--test_sets", nargs="+", default=[], help="sets to show; default: all that are scored")
     parser.add_argument("--inference_tag", help="decoding to show; default: all")

@@ -11,7 +11,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_decoding, add_lm, add_model, run
 
 _FORMATS = "txt, json, rttm, ctm, textgrid, audacity, elan, srt, vtt, html: a file a recording; jsonl, csv: one for all"
 
@@ -20,15 +20,11 @@ def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("audio", nargs="+", metavar="AUDIO", help="what to transcribe; after -- if it begins with -")
-    parser.add_argument("--model", required=True, help="output directory of training, packed model, or hub id")
+    add_model(parser)
     parser.add_argument("--format", default="txt", help=f"separated by commas (default: txt): {_FORMATS}")
     parser.add_argument("--out", help="directory for the files (default: .), or - for standard output")
-    parser.add_argument("--inference_ent_model", help="checkpoint in --model; default: valid.loss.ave.pth")
-    parser.add_argument(
-        "--inference_config",
-        help="YAML file with options of decoding, e.g. conf/decode_smoothed.yaml; default: those of a packed model",
-    )
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add_decoding(parser)
+    add_lm(parser)
     parser.add_argument("--batch_size", type=int, default=8, help="recordings that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
     return parser
@@ -42,13 +38,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     from espnet_ent.transcription import Standard, TranscriptionOptions, transcribe_inputs
 
     def load() -> EmotionTranscriber:
-        return EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device)
+        lm = (args.lm_exp, args.inference_lm) if args.lm_exp else None
+        return EmotionTranscriber.from_pretrained(args.model, args.inference_ent_model, config, args.device, lm)
 
     config = InferenceConfig.read(args.inference_config) if args.inference_config else None
     options = TranscriptionOptions(args.format, args.out, args.batch_size, args.nj)
     standard = Standard(sys.stdin.buffer, sys.stdout.buffer)
     report = transcribe_inputs(args.audio, load, options, standard, transcription_progress)
     print(report, file=sys.stderr)
+    for warning in report.warnings:
+        print(f"ent-transcribe: warning: {warning}", file=sys.stderr)
     for error in report.errors:
         print(f"ent-transcribe: error: {error}", file=sys.stderr)
     return 2 if report.errors else 0

@@ -23,19 +23,22 @@ def get_parser() -> argparse.ArgumentParser:
         help="true: an utterance without text is a warning, for stage 4 to drop",
     )
     parser.add_argument("--emotion", type=boolean, default=True, help="false: data without utt2emo are sound too")
+    parser.add_argument("--nj", type=int, default=1, help="parallel processes; the result does not depend on it")
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command."""
     args = get_parser().parse_args(argv)
+    from dataclasses import replace
+
     from tqdm import tqdm
 
     from espnet_ent.data.validate import make_config, validate_data_dir
     from espnet_ent.errors import DataError
 
     config = make_config(args.emotion_list, args.fs, args.audio, args.allow_empty_text, args.emotion)
-    total = 0
+    config, total = replace(config, nj=args.nj), 0
     for data in args.data:
         defects = validate_data_dir(
             data,

@@ -6,23 +6,21 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from espnet_ent.bin.command import Parser, run
+from espnet_ent.bin.command import Parser, add_decoding, add_model, run
 
 
 def get_parser() -> argparse.ArgumentParser:
     """Options of this command."""
     parser = Parser(description=__doc__)
-    parser.add_argument("--exp", required=True, help="output directory of training")
+    add_model(parser, "--exp", "output directory of training, or a packed model with --out", "valid.loss.ave.pth")
     parser.add_argument("--data", required=True, help="data directory with text and emotions, e.g. dump/raw/test")
     parser.add_argument("--out", help="directory to write; default: EXP/wer_curve/SET")
-    parser.add_argument("--inference_ent_model", default="valid.loss.ave.pth", help="checkpoint in --exp")
-    parser.add_argument("--config", help="YAML file with options of decoding")
+    add_decoding(parser, "those of a packed model, else greedy search")
     parser.add_argument("--wer", type=float, nargs="+", default=[0, 5, 10, 20, 30, 50, 70, 100], help="in per cent")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds of the errors, all at each WER")
     parser.add_argument("--vocabulary", help="text whose words are put in, e.g. that of training; default: the set's")
     parser.add_argument("--batch_size", type=int, default=8, help="utterances that are searched together")
     parser.add_argument("--nj", type=int, default=1, help="parallel processes on the CPU")
-    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:N")
     return parser
 
 
@@ -32,25 +30,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     from espnet_ent.data.datadir import read_table
     from espnet_ent.decoding import DecodingOptions, decode_data_dir
     from espnet_ent.inference import InferenceConfig
+    from espnet_ent.plugin.packs import open_pack, results_directory
     from espnet_ent.report.document import render_terminal
     from espnet_ent.report.wer_curve import CurvePlan, CurvePoint, measure_wer_curve
     from espnet_ent.report.wer_curve_report import FILES, write_wer_curve
 
-    config = InferenceConfig.read(args.config) if args.config else InferenceConfig()
     vocabulary = tuple(read_table(args.vocabulary).values()) if args.vocabulary else None
     plan = CurvePlan(tuple(wer / 100 for wer in args.wer), tuple(args.seeds), vocabulary=vocabulary)
-    out = Path(args.out or Path(args.exp, "wer_curve", Path(args.data).name))
-
-    def decode(folder: Path, text: Path | None) -> None:
-        options = DecodingOptions(
-            nj=args.nj, device=args.device, batch_size=args.batch_size, emotion_text=None if text is None else str(text)
-        )
-        decode_data_dir(args.data, args.exp, args.inference_ent_model, folder, config, options)
 
     def tell(point: CurvePoint) -> None:
         print(f"{point.name}: WER {100 * point.wer:.2f} %, UA {100 * point.ua:.2f} %", flush=True)
 
-    curve = measure_wer_curve(args.data, out, decode, plan, tell)
+    with open_pack(args.exp, args.inference_ent_model) as packed:
+        out = results_directory(args.out, args.exp, "wer_curve", args.data)
+        file = args.inference_config or packed.inference
+        config = InferenceConfig.read(file) if file else InferenceConfig()
+
+        def decode(folder: Path, text: Path | None) -> None:
+            given = None if text is None else str(text)
+            options = DecodingOptions(args.nj, device=args.device, batch_size=args.batch_size, emotion_text=given)
+            decode_data_dir(args.data, packed.directory, packed.checkpoint.name, folder, config, options)
+
+        curve = measure_wer_curve(args.data, out, decode, plan, tell)
     print(render_terminal(write_wer_curve(out, curve, Path(args.exp).resolve().name)))
     print(f"{out}: {' '.join(FILES)}")
 

@@ -7,6 +7,7 @@ import glob
 import itertools
 import os
 import shutil
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -17,8 +18,12 @@ _names = itertools.count()
 
 
 def temporary_sibling(path: Path) -> Path:
-    """A sibling's name that no other process and no other call uses."""
-    return path.with_name(f".{path.name}.tmp.{next(_names)}.{os.getpid()}")
+    """A sibling's name that no other process, on whatever machine, and no other call uses."""
+    return path.with_name(f".{path.name}.tmp.{next(_names)}.{_machine()}-{os.getpid()}")
+
+
+def _machine() -> str:
+    return socket.gethostname().replace(".", "_")
 
 
 def _sync(path: Path) -> None:
@@ -109,10 +114,10 @@ def _replace_directory(new: Path, path: Path) -> None:
 
 
 def remove_stale(path: Path) -> None:
-    """Remove what killed processes have left beside ``path``."""
+    """Remove what killed processes of this machine have left beside ``path``; of others nothing is known."""
     for stale in path.parent.glob(f".{glob.escape(path.name)}.tmp.*"):
-        process = stale.name.rpartition(".")[2]
-        if process.isdigit() and not Path("/proc", process).exists():
+        machine, _, process = stale.name.rpartition(".")[2].rpartition("-")
+        if machine == _machine() and process.isdigit() and not Path("/proc", process).exists():
             if stale.is_dir() and not stale.is_symlink():
                 shutil.rmtree(stale, ignore_errors=True)
             else:

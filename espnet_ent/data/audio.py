@@ -127,7 +127,7 @@ def _read_samples(file: soundfile.SoundFile, count: int) -> np.ndarray:
 
 def _name(source: str | Path | bytes) -> str:
     """What an error calls it."""
-    return "audio in memory" if isinstance(source, bytes) else str(source)
+    return "audio without a file name" if isinstance(source, bytes) else str(source)
 
 
 def _open(source: str | Path | bytes) -> soundfile.SoundFile:

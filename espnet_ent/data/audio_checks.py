@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 
 from espnet_ent.data.audio import AudioInfo, audio_info, read_audio
 from espnet_ent.data.scanning import (
@@ -12,7 +14,8 @@ from espnet_ent.data.scanning import (
     has_width,
     read_interval,
 )
-from espnet_ent.data.tables import Row, Table
+from espnet_ent.data.tables import Table
+from espnet_ent.data.worker_pool import worker_pool
 from espnet_ent.errors import AudioError
 from espnet_ent.frames import samples_to_seconds, seconds_to_samples
 
@@ -31,15 +34,20 @@ def check_audio(scanned: ScannedDirectory, config: ValidationConfig, progress: P
     utterances_of: dict[str, list[str]] = {}
     for utt_id, (recording, _, _) in segments.items():
         utterances_of.setdefault(recording, []).append(utt_id)
+    users_of = utterances_of if "segments" in scanned.tables else {row.key: [row.key] for row in wav_scp.rows}
     infos: dict[str, AudioInfo] = {}
-    for row in progress(wav_scp.rows):
-        users = utterances_of.get(row.key, []) if "segments" in scanned.tables else [row.key]
-        if not users:
-            wav_scp.add(row, f"recording {row.key!r} has no utterance in segments", repairable=True)
-            continue
-        info = _inspect(wav_scp, row, users, config)
-        if info is not None:
-            infos[row.key] = info
+    with _mapper(config.nj) as run:
+        found = run(
+            partial(_look_at, config=config), [row.value if row.key in users_of else "" for row in wav_scp.rows]
+        )
+        for row, (info, fault) in zip(progress(wav_scp.rows), found, strict=True):
+            users = users_of.get(row.key, ())
+            if not users:
+                wav_scp.add(row, f"recording {row.key!r} has no utterance in segments", repairable=True)
+            elif fault is not None:
+                wav_scp.add(row, fault, *users)
+            elif info is not None:
+                infos[row.key] = info
     if "segments" in scanned.tables:
         scanned.lengths = _segment_lengths(scanned.tables["segments"], segments, infos)
     else:
@@ -47,27 +55,32 @@ def check_audio(scanned: ScannedDirectory, config: ValidationConfig, progress: P
     _check_num_samples(scanned)
 
 
-def _inspect(table: Table, row: Row, users: Sequence[str], config: ValidationConfig) -> AudioInfo | None:
-    """Check one recording; None if it is not sound, or audio is not looked at."""
-    if not row.value:
-        table.add(row, "no audio is named, expected <id> <file>", *users)
-        return None
+@contextlib.contextmanager
+def _mapper(nj: int) -> Iterator[Callable]:
+    """A function like ``map``, in order, over as many processes."""
+    if nj == 1:
+        yield map
+        return
+    with worker_pool(nj) as pool:
+        yield partial(pool.map, chunksize=8)
+
+
+def _look_at(source: str, config: ValidationConfig) -> tuple[AudioInfo | None, str | None]:
+    """What a recording is, if it is sound and was looked at, and what is wrong with it."""
+    if not source:
+        return None, "no audio is named, expected <id> <file>"
     if config.audio == "none":
-        if row.value.endswith("|"):
-            table.add(row, f"a command in place of a file: {row.value}", *users)
-        return None
+        return None, f"a command in place of a file: {source}" if source.endswith("|") else None
     try:
-        info = audio_info(row.value)
+        info = audio_info(source)
         if config.sample_rate not in (None, info.sample_rate):
             rates = f"expected {config.sample_rate} Hz, got {info.sample_rate} Hz"
-            table.add(row, f"{row.value}: wrong sample rate; {rates}", *users)
-            return None
+            return None, f"{source}: wrong sample rate; {rates}"
         if config.audio == "decode":
-            read_audio(row.value, info.sample_rate)
+            read_audio(source, info.sample_rate)
     except AudioError as error:
-        table.add(row, str(error), *users)
-        return None
-    return info
+        return None, str(error)
+    return info, None
 
 
 def _read_segments(scanned: ScannedDirectory, wav_scp: Table) -> dict[str, _Segment]:

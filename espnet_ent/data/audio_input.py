@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from espnet_ent.data.recording import Recording, warn_of_low_rate
+from espnet_ent.data.recording import Recording, lower_rate
 from espnet_ent.errors import AudioError
 
 Audio = str | Path | bytes | BinaryIO | np.ndarray | tuple[np.ndarray, int]
@@ -37,13 +37,23 @@ def recording_of(audio: Audio, sample_rate: int, given_rate: int | None = None) 
             raise AudioError("the file was opened as text", expected='open(path, "rb")')
         return Recording.of_file(content, sample_rate, resample=True)
     if isinstance(audio, tuple):
-        if len(audio) != 2 or not isinstance(audio[1], (int, np.integer)):
+        if len(audio) != 2:
             raise AudioError("not audio", expected="a pair (samples, rate in Hz)", got=f"a tuple of {len(audio)}")
-        audio, given_rate = audio
-    rate = sample_rate if given_rate is None else int(given_rate)
-    if rate < 1:
-        raise AudioError("not a sample rate", expected="Hz", got=rate)
-    return Recording.of_samples(_resampled(_mono(audio), rate, sample_rate))
+        audio, given_rate = audio[0], _hertz(audio[1])
+    rate = sample_rate if given_rate is None else _hertz(given_rate)
+    samples = _mono(audio)
+    if not np.isfinite(samples).all():
+        raise AudioError("samples are not finite")
+    samples = _resampled(samples, rate, sample_rate)
+    return Recording.of_samples(samples, lower_rate(rate, sample_rate) if len(samples) else None)
+
+
+def _hertz(rate: Any) -> int:
+    """A sample rate that a caller gave."""
+    is_number = isinstance(rate, (int, float, np.integer, np.floating)) and not isinstance(rate, bool)
+    if is_number and rate >= 1 and float(rate).is_integer():
+        return int(rate)
+    raise AudioError("not a sample rate", expected="a whole number of Hz, 1 or more", got=repr(rate))
 
 
 def _mono(samples: Any) -> np.ndarray:
@@ -73,7 +83,4 @@ def _resampled(samples: np.ndarray, rate: int, wanted: int) -> np.ndarray:
         return samples
     import soxr
 
-    warn_of_low_rate("audio in memory", rate, wanted)
-    if not np.isfinite(samples).all():
-        raise AudioError("samples are not finite")
     return soxr.resample(samples, rate, wanted)

@@ -5,6 +5,7 @@ The folder of a set holds ``states.scp`` (``<utt> <ark>:<offset>``, as ESPnet wr
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -129,4 +130,10 @@ def _place(scp: Path, utt_id: str, value: str) -> tuple[Path, int]:
     if not ark.endswith(".ark") or not offset.isdecimal():
         got, expected = repr(value), "<ark>:<offset>"
         raise DataError("not a place in an ark", where=f"{scp}: {utt_id}", expected=expected, got=got, next_step=_STAGE)
-    return Path(ark), int(offset)
+    return _ark(ark), int(offset)
+
+
+@functools.cache
+def _ark(name: str) -> Path:
+    """One object for the many utterances of an ark: to make and to hash a path each would take most of the time."""
+    return Path(name)

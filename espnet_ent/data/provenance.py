@@ -7,12 +7,15 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.data.audio import MISSING_AUDIO
 from espnet_ent.errors import AudioError
 
 PROVENANCE = "made_from.json"
+GIVEN_TEXT = "emotion_text"
+"""Key of the text that the utterance head of a decoding was given in place of the recognised one."""
 _HOLDS = "holds"
 _ARK_OFFSET = re.compile(r"(?<=\.ark):\d+$")
 
@@ -60,12 +63,20 @@ def write_provenance(directory: Path, made_from: Mapping[str, object], holds: It
 
 def is_made_from(directory: str | Path, made_from: Mapping[str, object]) -> bool:
     """Whether a finished directory was made from exactly this, and still holds all of its files."""
+    record = read_provenance(directory)
+    if record is None:
+        return False
+    names = record.pop(_HOLDS, [])
+    return record == made_from and all(Path(directory, name).is_file() for name in names)
+
+
+def read_provenance(directory: str | Path) -> dict[str, Any] | None:
+    """What a finished directory says that it was made from; None if it does not tell, or the file is damaged."""
     path = Path(directory, PROVENANCE)
     if not path.is_file():
-        return False
+        return None
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:  # damaged: to be made again
-        return False
-    names = record.pop(_HOLDS, []) if isinstance(record, dict) else []
-    return record == made_from and all(Path(directory, name).is_file() for name in names)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,15 +20,17 @@ class Recording:
     Attributes:
         num_samples: Its length.
         read: Gives the samples [start, end) as float32 (end - start,).
+        low_rate: Rate in Hz that it was resampled from, where that is a lower one; None otherwise.
     """
 
     num_samples: int
     read: Callable[[int, int], np.ndarray]
+    low_rate: int | None = None
 
     @classmethod
-    def of_samples(cls, samples: np.ndarray) -> Recording:
+    def of_samples(cls, samples: np.ndarray, low_rate: int | None = None) -> Recording:
         """Samples (N,) that are in memory."""
-        return cls(len(samples), lambda start, end: samples[start:end])
+        return cls(len(samples), lambda start, end: samples[start:end], low_rate)
 
     @classmethod
     def of_file(
@@ -45,7 +46,7 @@ class Recording:
 
         Arguments are those of :func:`read_audio`.
 
-        A file without a sample is an empty recording. Audio of a lower rate than the wanted one gives a warning.
+        A file without a sample is an empty recording.
 
         Raises:
             AudioError: If the file can't be read.
@@ -54,8 +55,6 @@ class Recording:
             info = audio_info(source)
         except EmptyAudioError:
             return cls.of_samples(np.zeros(0, np.float32))
-        if resample:
-            warn_of_low_rate(source, info.sample_rate, sample_rate)
         offset = 0.0 if start is None else start
         length = samples_to_seconds(info.num_samples, info.sample_rate)
         last = length if end is None else min(end, length)
@@ -67,7 +66,7 @@ class Recording:
             seconds = [offset + samples_to_seconds(sample, sample_rate) for sample in (first, after)]
             return read_audio(source, sample_rate, resample=resample, start=seconds[0], end=seconds[1])
 
-        return cls(num_samples, read)
+        return cls(num_samples, read, lower_rate(info.sample_rate, sample_rate))
 
     def loaded(self) -> Recording:
         """The same with its samples in memory.
@@ -75,14 +74,24 @@ class Recording:
         Raises:
             AudioError: If they can't be read.
         """
-        return self.of_samples(self.read(0, self.num_samples))
+        return self.of_samples(self.read(0, self.num_samples), self.low_rate)
 
 
-def warn_of_low_rate(source: object, rate: int, wanted: int) -> None:
-    """Warn where audio lacks what the model has learned from; ``source`` tells which audio."""
-    if rate < wanted:
-        name = "audio in memory" if isinstance(source, bytes) else source
-        logging.warning(
-            f"{name}: {rate} Hz is below the model's {wanted} Hz; nothing above {rate // 2} Hz is in it, and the model "
-            "has learned from speech where something is"
-        )
+def lower_rate(rate: int, wanted: int) -> int | None:
+    """``rate`` if it is lower than the wanted one."""
+    return rate if rate < wanted else None
+
+
+def low_rate_note(counts: Mapping[int, int], wanted: int) -> str:
+    """One line on all recordings that lack what a model has learned from.
+
+    Args:
+        counts: Number of recordings by their rate in Hz, all of them below the wanted one.
+        wanted: Rate of the model in Hz.
+    """
+    total = sum(counts.values())
+    rates = ", ".join(f"{rate} Hz: {number}" for rate, number in sorted(counts.items()))
+    return (
+        f"{total} recording{' has' if total == 1 else 's have'} a lower sampling rate than the model's {wanted} Hz "
+        f"({rates}); frequencies above half their rate are missing, and the model has learned from speech that has them"
+    )

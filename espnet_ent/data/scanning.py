@@ -36,6 +36,7 @@ class ValidationConfig:
         required: Files that must be there.
         audio: ``decode`` reads all audio, ``header`` looks at lengths and rates, ``none`` skips it.
         empty_text_is_error: Whether an utterance without text is a defect rather than a warning.
+        nj: Processes that look at audio.
     """
 
     emotions: EmotionInventory | None = None
@@ -43,6 +44,7 @@ class ValidationConfig:
     required: tuple[str, ...] = REQUIRED
     audio: str = "decode"
     empty_text_is_error: bool = False
+    nj: int = 1
 
 
 @dataclass

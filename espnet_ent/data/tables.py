@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import unicodedata
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 _BYTE_ORDER_MARK = "\ufeff"
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # Unicode's categories Cc, Zl and Zp
 
 
 @dataclass(frozen=True)
@@ -122,7 +123,7 @@ def _scan_line(table: Table, number: int, line: bytes) -> None:
         return
     if undecodable is not None:
         table.add(row, f"not UTF-8 (byte {undecodable.start + 1} of the line)", key)
-    control = sorted({character for character in text if unicodedata.category(character) in ("Cc", "Zl", "Zp")})
+    control = sorted(set(_CONTROL.findall(text)))
     if control:
         named = " ".join(f"U+{ord(character):04X}" for character in control)
         table.add(row, f"control character {named}", key)

@@ -139,7 +139,7 @@ def corrupt_text(
         DataError: If the vocabulary has no word that an utterance lacks.
     """
     if not 0 <= wer <= 1:
-        raise ConfigError("WER out of range", expected="0 to 1", got=wer)
+        raise ConfigError("WER out of range", expected="0 to 100 %", got=f"{100 * wer:g} %")
     utterances = {utt_id: _Utterance.of(text[utt_id]) for utt_id in sorted(text)}
     num_words = sum(len(utterance.words) for utterance in utterances.values())
     wanted = int(wer * num_words + 0.5)

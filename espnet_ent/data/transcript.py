@@ -45,6 +45,8 @@ class Alternative:
 class EmotionTranscript:
     """Transcript, utterance emotion and emotion timeline of one recording; None what a model does not tell.
 
+    A recording without a sample (``remark`` is ``empty``) has no words, emotion, posteriors, segments or frames.
+
     Attributes:
         text: Recognised words.
         emotion: Emotion of the utterance.
@@ -57,6 +59,7 @@ class EmotionTranscript:
         remark: Why nothing was searched (``empty``, ``silent``), or ``short`` where silence was added; None otherwise.
         emotions: Names of the emotions, in the order of all probabilities.
         grid: Time grid of the frames.
+        neutral: Which of the emotions is the neutral one; None: not told.
     """
 
     text: str
@@ -70,6 +73,7 @@ class EmotionTranscript:
     remark: str | None = None
     emotions: tuple[str, ...] = ()
     grid: FrameGrid | None = None
+    neutral: str | None = None
 
     def to_dict(self, *, frames: bool = True) -> dict[str, Any]:
         """The transcript in numbers, texts, lists and dictionaries, as JSON has them.

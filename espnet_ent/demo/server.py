@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from espnet_ent.demo.service import DemoLimits
 from espnet_ent.errors import ConfigError, EntError
+from espnet_ent.report.html.page import asset
 
 AUDIO_TYPES = (
     *("audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave", "audio/flac", "audio/x-flac", "audio/ogg"),
@@ -136,6 +137,8 @@ class DemoServer(ThreadingHTTPServer):
 def load_page(limits: DemoLimits) -> tuple[bytes, str]:
     """The page with its limits, and a policy by which nothing but its own script and style is run or loaded."""
     page = files("espnet_ent.demo").joinpath("page.html").read_text(encoding="utf-8")
+    for name in ("emotions.css", "emotions.js"):
+        page = page.replace(f"{{{{{name}}}}}", asset(name))
     page = page.replace("{{max_bytes}}", str(limits.num_bytes)).replace("{{max_seconds}}", f"{limits.seconds:g}")
     sources = {}
     for kind in ("script", "style"):

@@ -8,6 +8,7 @@ from typing import Any
 
 from espnet_ent.data.audio import audio_info
 from espnet_ent.data.audio_input import recording_of
+from espnet_ent.data.recording import low_rate_note
 from espnet_ent.errors import AudioError, ConfigError, EmptyAudioError
 from espnet_ent.frames import samples_to_seconds
 from espnet_ent.inference import EmotionTranscriber
@@ -55,11 +56,17 @@ class DemoService:
         self._lock = threading.Lock()
 
     def transcribe(self, content: bytes) -> dict[str, Any]:
-        """``EmotionTranscript.to_dict`` of an audio file's content, and the name of the neutral emotion.
+        """``EmotionTranscript.to_dict`` of an audio file's content, the name of the neutral emotion, and ``notes``.
 
         Raises:
             AudioError: If it is no audio file, damaged or too long.
         """
+        try:
+            return self._transcribe(content)
+        except AudioError as error:
+            raise error.at(None) from None
+
+    def _transcribe(self, content: bytes) -> dict[str, Any]:
         try:
             info = audio_info(content)
         except EmptyAudioError:
@@ -72,7 +79,9 @@ class DemoService:
                 )
             if info.channels * info.sample_rate > _MOST_VALUES_A_SECOND:
                 raise AudioError("too many channels", got=f"{info.channels} channels of {info.sample_rate} Hz")
-        recording = recording_of(content, self._transcriber.grid.sample_rate)
+        rate = self._transcriber.grid.sample_rate
+        recording = recording_of(content, rate)
         with self._lock:
             (transcript,) = self._transcriber.transcribe_recordings([recording])
-        return {**transcript.to_dict(), "neutral": self._transcriber.emotions.neutral}
+        notes = [] if recording.low_rate is None else [low_rate_note({recording.low_rate: 1}, rate)]
+        return {**transcript.to_dict(), "neutral": self._transcriber.emotions.neutral, "notes": notes}

@@ -7,13 +7,14 @@ E emotions.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from espnet_ent.emotion.attention_pooling import AttentionPooling
 from espnet_ent.emotion.coattention_block import CoattentionBlock, Stream
+from espnet_ent.emotion.option_checks import check_choice, check_count, check_share, check_switch
 from espnet_ent.emotion.streams import AcousticStream, StateStream, TokenStream
 from espnet_ent.emotion.utterance import UtteranceInputs
 from espnet_ent.errors import ConfigError
@@ -22,7 +23,6 @@ from espnet_ent.transducer.states import EncoderUse
 STREAMS = ("acoustic", "hidden", "text")
 FUSIONS = ("hierarchical", "single", "concatenation")
 TEXTS = ("embedding", "prediction")
-_FRACTIONS = ("dropout", "token_dropout")  # in [0, 1)
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,9 @@ class CoattentionOptions:
         token_dropout: Share of tokens that are unknown in training; for ``embedding``.
         pooling: Over time, of each stream in the end: ``attention | attention_statistics | mean``.
         dropout: Everywhere.
+
+    Raises:
+        ConfigError: If a value is of the wrong type, out of its range, or without effect.
     """
 
     streams: Sequence[str] = STREAMS
@@ -63,29 +66,27 @@ class CoattentionOptions:
     dropout: float = 0.2
 
     def __post_init__(self) -> None:
-        for name, known in (("fusion", FUSIONS), ("text", TEXTS)):
-            if getattr(self, name) not in known:
-                raise ConfigError(f"unknown {name}", expected=" | ".join(known), got=repr(getattr(self, name)))
+        check_choice("fusion", self.fusion, FUSIONS)
+        check_choice("text", self.text, TEXTS)
         is_list = isinstance(self.streams, (list, tuple)) and len(self.streams) > 0
-        if not is_list or len(set(self.streams)) < len(self.streams) or not set(self.streams) <= set(STREAMS):
+        if not is_list or any(self.streams.count(name) > 1 or name not in STREAMS for name in self.streams):
             raise ConfigError("unknown streams", expected=f"some of {' '.join(STREAMS)}, each once", got=self.streams)
         if self.fusion == "hierarchical" and len(self.streams) == 2:
             raise ConfigError(
                 "hierarchical fusion of two streams", expected="three streams, or fusion: single", got=self.streams
             )
-        for name in _FRACTIONS:
-            if not 0 <= getattr(self, name) < 1:
-                raise ConfigError(f"{name} is out of range", expected="0 or more, below 1", got=getattr(self, name))
+        for name, least in (("size", 2), ("num_heads", 1), ("feedforward_size", 1), ("num_halvings", 0)):
+            check_count(name, getattr(self, name), least)
+        for name in ("dropout", "token_dropout"):
+            check_share(name, getattr(self, name))
+        for name in ("detach_hidden", "detach_text"):
+            check_switch(name, getattr(self, name))
+        if self.size % 2:
+            raise ConfigError("size is out of range", expected="an even number", got=self.size)
         if self.detach_text and self.text == "embedding":
             raise ConfigError("detach_text is for prediction states", expected="text: prediction", got=self.text)
         if self.token_dropout and self.text != "embedding":
             raise ConfigError("token_dropout is for embeddings", expected="text: embedding", got=self.text)
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if type(option.default) is bool and type(value) is not bool:
-                raise ConfigError(f"wrong type of {option.name}", expected="true or false", got=repr(value))
-        if self.size % 2 or self.size < 2:
-            raise ConfigError("size is out of range", expected="an even number", got=self.size)
 
     @property
     def use(self) -> EncoderUse:
@@ -149,6 +150,11 @@ class CoattentionHead(nn.Module):
         self.norm = nn.LayerNorm(pooled_size)
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooled_size, num_emotions)
+
+    @property
+    def reads_text(self) -> bool:
+        """Whether it depends on the text."""
+        return "text" in self.streams
 
     def classify(self, inputs: UtteranceInputs) -> Tensor:
         """Logits (B, E) of a batch."""

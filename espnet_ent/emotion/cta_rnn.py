@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from espnet_ent.emotion.attention_pooling import AttentionPooling
 from espnet_ent.emotion.channel_attention import ChannelAttention
 from espnet_ent.emotion.layer_fusion import LayerFusion
+from espnet_ent.emotion.option_checks import check_choice, check_count, check_share, check_switch
 from espnet_ent.emotion.utterance import UtteranceInputs
 from espnet_ent.encoders.padded_rnn import run_padded
-from espnet_ent.errors import ConfigError
 from espnet_ent.transducer.masks import padding_mask
 from espnet_ent.transducer.states import EncoderUse
 
@@ -33,13 +33,16 @@ class CTARNNOptions:
         layers: Layers of the encoder: ``all``, ``last`` or numbers from 1.
         fusion: How several become one: ``attention | mix | concatenate``.
         channel_reduction: Factor of squeeze and excitation; 0: no channel attention.
-        rnn: ``lstm | gru | none``; with the last, no channel attention and ``mean``, embeddings are pooled as they are.
+        rnn: ``lstm | gru | none``; with ``none``, no channel attention and ``mean``, embeddings are pooled as they are.
         hidden_size: Of the recurrent layers, in each direction.
         num_layers: Recurrent layers.
         bidirectional: Read both ways.
         pooling: Over time: ``attention | attention_statistics | mean``; the last is without temporal attention.
         attention_size: Size inside the attentions over layers and over time.
         dropout: Of what the recurrent network reads and of what it gives.
+
+    Raises:
+        ConfigError: If a value is of the wrong type or out of its range.
     """
 
     layers: str | Sequence[int] = "all"
@@ -59,10 +62,12 @@ class CTARNNOptions:
         return EncoderUse(states=False, layers=True)
 
     def __post_init__(self) -> None:
-        if self.rnn not in (*_CELLS, "none"):
-            raise ConfigError("unknown rnn", expected=" | ".join((*_CELLS, "none")), got=repr(self.rnn))
-        if not isinstance(self.channel_reduction, int) or self.channel_reduction < 0:
-            raise ConfigError("channel_reduction is out of range", expected="0 or more", got=self.channel_reduction)
+        check_choice("rnn", self.rnn, (*_CELLS, "none"))
+        check_count("channel_reduction", self.channel_reduction, least=0)
+        for name in ("hidden_size", "num_layers", "attention_size"):
+            check_count(name, getattr(self, name))
+        check_switch("bidirectional", self.bidirectional)
+        check_share("dropout", self.dropout)
 
 
 class CTARNNHead(nn.Module):
@@ -76,6 +81,8 @@ class CTARNNHead(nn.Module):
         layer_shape: L and D of the encoder.
         num_emotions: E.
     """
+
+    reads_text = False
 
     def __init__(self, options: CTARNNOptions, layer_shape: tuple[int, int], num_emotions: int) -> None:
         super().__init__()

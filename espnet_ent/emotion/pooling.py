@@ -45,6 +45,11 @@ class PoolingHead(nn.Module):
         self.dropout = nn.Dropout(dropout)
         self.output = nn.Linear(pooled_size, num_emotions)
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether it depends on the text."""
+        return self.prediction_size > 0
+
     def classify(self, inputs: UtteranceInputs) -> Tensor:
         """Logits (B, E) of a batch."""
         num_columns = None if inputs.g is None else inputs.label_lengths + 1

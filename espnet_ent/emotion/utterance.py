@@ -33,7 +33,14 @@ class UtteranceInputs:
 
 
 class UtteranceHead(Protocol):
-    """Gives an utterance its emotion."""
+    """Gives an utterance its emotion.
+
+    Attributes:
+        reads_text: Whether it depends on the text.
+    """
+
+    @property
+    def reads_text(self) -> bool: ...
 
     def classify(self, inputs: UtteranceInputs) -> Tensor:
         """Logits (B, E)."""

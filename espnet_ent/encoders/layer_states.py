@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from espnet_ent.encoders.local_context import LocalContext
+from espnet_ent.transducer.states import AcousticStates, EncoderStates, EncoderUse
+
 
 @dataclass(frozen=True, eq=False)
 class LayerStates:
@@ -34,6 +37,35 @@ class LayerStates:
     def stacked(self) -> Tensor:
         """All layers as (B, L, T, D)."""
         return torch.stack(list(self.layers), dim=1)
+
+    def encoded(
+        self,
+        h: Tensor,
+        h_emo: Tensor,
+        emotion_branch: LocalContext | None,
+        use: EncoderUse,
+        acoustic: AcousticStates | None,
+    ) -> EncoderStates:
+        """An encoder's output, from what it has made of these states.
+
+        Args:
+            h: (B, T, D'), for the transcription.
+            h_emo: (B, T, D'), for blank and emotion.
+            emotion_branch: Layers of short reach for the emotion lattice.
+            use: What the model needs.
+            acoustic: What the encoder saw.
+        """
+        h_local = None
+        if emotion_branch is not None:
+            h_local = emotion_branch(self.local, self.local_lengths, h_emo, self.lengths)
+        return EncoderStates(
+            h=h,
+            h_emo=h_emo,
+            lengths=self.lengths,
+            h_local=h_local,
+            layers=self.stacked if use.layers else None,
+            acoustic=acoustic if use.acoustic else None,
+        )
 
     @classmethod
     def from_batch(cls, batch: Mapping[str, Tensor]) -> LayerStates | None:

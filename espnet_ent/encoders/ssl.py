@@ -29,7 +29,8 @@ class SSLOptions:
     """``encoder_conf`` of ``encoder: ssl``.
 
     Attributes:
-        model: Directory that ``save_pretrained`` wrote, or hub id, with ``@revision`` where one is meant.
+        model: Directory that ``save_pretrained`` wrote, or hub id, with ``@revision`` where one is meant, and ``hub:``
+            before it where a directory here has the same name.
         frozen: No gradients, always in evaluation mode, neither in the optimizer nor in checkpoints.
         save_frozen: Put frozen weights into checkpoints all the same; decoding then needs no ``model``.
         local_files_only: Do not ask the hub.
@@ -180,6 +181,11 @@ class SSLEncoder(nn.Module):
             self.options.freeze_steps > 0 and int(self.num_updates) < self.options.freeze_steps
         )
 
+    @property
+    def skips_parameters(self) -> bool:
+        """Whether parameters that are to be trained may get no gradient: before they join in, or masks' embeddings."""
+        return not self.options.frozen
+
     def train(self, mode: bool = True) -> SSLEncoder:
         """As usual, but for a frozen model, which stays in evaluation mode."""
         super().train(mode)
@@ -262,17 +268,7 @@ class SSLEncoder(nn.Module):
             h, h_emo = both.chunk(2)
         else:
             h = h_emo = self.top(mixed, states.lengths)
-        h_local = None
-        if self.emotion_branch is not None:
-            h_local = self.emotion_branch(states.local, states.local_lengths, h_emo, states.lengths)
-        return EncoderStates(
-            h=h,
-            h_emo=h_emo,
-            lengths=states.lengths,
-            h_local=h_local,
-            layers=states.stacked if self.use.layers else None,
-            acoustic=AcousticStates(mixed, states.lengths, 1) if self.use.acoustic else None,
-        )
+        return states.encoded(h, h_emo, self.emotion_branch, self.use, AcousticStates(mixed, states.lengths, 1))
 
 
 def _refuse(option: str, expected: str, got: object) -> None:

@@ -16,13 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from espnet_ent.encoders.frozen_source import source_digest
-from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.encoders.ssl_settings import check_digest, check_settings
+from espnet_ent.errors import CheckpointError, ConfigError, EntError
 
-FAMILIES = ("wav2vec2", "hubert", "wavlm", "data2vec-audio", "whisper")
-"""Values of ``model_type`` in a checkpoint's config.json."""
 WHERE = "encoder_conf.model"
+STORED = "encoder_conf.stored"
+HUB = "hub:"
+"""Before a name that is the hub's, whatever lies here: ``hub:user/name``."""
 _PLACES = ("_name_or_path", "transformers_version")  # where a configuration comes from, not what it says
 _UNTRAINED = "masked_spec_embed"  # used by masking alone, and not in every checkpoint
+_OF_MODEL = ("config.json", "preprocessor_config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*")
 _LONGEST_REASON = 200
 
 
@@ -31,7 +34,7 @@ class SSLDescription:
     """What a model is, without its weights.
 
     Attributes:
-        name: Directory or hub id.
+        name: Directory or hub id, after :data:`HUB` where it must not be a directory.
         model: Its config.json, as transformers writes it.
         features: Its preprocessor_config.json, or what stands in for it.
         weights_sha256: Digest of the pretrained weights; None until they have been read.
@@ -59,15 +62,21 @@ class SSLDescription:
             ConfigError: If it does not hold what it should.
         """
         keys = ("model", "features", "weights_sha256")
-        if set(stored) != set(keys):
+        if not isinstance(stored, Mapping) or set(stored) != set(keys):
+            got = " ".join(map(str, stored)) if isinstance(stored, Mapping) else repr(stored)
             raise ConfigError(
-                "not as training writes it", where="encoder_conf.stored", expected=" ".join(keys), got=" ".join(stored)
+                "not as training writes it", where=STORED, expected=" ".join(keys), got=got[:_LONGEST_REASON]
             )
         model, features, digest = (stored[key] for key in keys)
-        if not isinstance(model, Mapping) or not isinstance(features, Mapping):
-            raise ConfigError("not as training writes it", where="encoder_conf.stored", expected="mappings")
-        _check_family(model.get("model_type"), "encoder_conf.stored.model")
-        return cls(name, dict(model), dict(features), digest)
+        for key, value in (("model", model), ("features", features)):
+            if not isinstance(value, Mapping):
+                raise ConfigError("not as training writes it", where=f"{STORED}.{key}", expected="a mapping")
+        check_settings(model, features, (f"{STORED}.model.", f"{STORED}.features."))
+        check_digest(digest, f"{STORED}.weights_sha256")
+        found = cls(name, dict(model), dict(features), digest)
+        with settings_explained():
+            _config_of(found)
+        return found
 
 
 def describe(name: str, local_files_only: bool = False) -> SSLDescription:
@@ -84,28 +93,26 @@ def describe(name: str, local_files_only: bool = False) -> SSLDescription:
     with _explained(name):
         from transformers import AutoConfig
 
-        place, options = _place(name, is_local)
-        options["local_files_only"] = local_files_only or is_local
+        place, options = _place(name, is_local, local_files_only)
         config = AutoConfig.from_pretrained(place, trust_remote_code=False, **options)
-    _check_family(config.model_type, f"{WHERE}: {name}")
     if getattr(config, "add_adapter", False):
         raise ConfigError("adapter layers are not supported", where=f"{WHERE}: {name}", got="add_adapter: true")
     # All of them: what a later version of the library takes for granted may be something else.
     model = {
         key: value for key, value in json.loads(config.to_json_string(use_diff=False)).items() if key not in _PLACES
     }
-    return SSLDescription(name, model, _read_features(place, config, **options))
-
-
-def _check_family(family: object, where: str) -> None:
-    if family not in FAMILIES:
-        raise ConfigError("not a speech model that is known", where=where, expected=FAMILIES, got=family)
+    features = _read_features(place, config, **options)
+    place = f"{WHERE}: {name}: "
+    check_settings(model, features, (f"{place}config.json: ", f"{place}preprocessor_config.json: "))
+    return SSLDescription(name, model, features)
 
 
 def _check_name(name: str) -> bool:
     """Whether it is a directory; what can only be a directory must be there."""
     if not isinstance(name, str) or not name:
         raise ConfigError("no pretrained model is named", where=WHERE, expected="a directory or hub id", got=repr(name))
+    if name.startswith(HUB):
+        return False
     if Path(name).is_dir():
         if not (Path(name) / "config.json").is_file():
             raise ConfigError("not a model directory", where=f"{WHERE}: {name}", expected="config.json and weights")
@@ -115,10 +122,17 @@ def _check_name(name: str) -> bool:
     return False
 
 
-def _place(name: str, is_local: bool) -> tuple[str, dict[str, Any]]:
-    """Where the library looks for a model, and which revision it takes."""
-    repo, _, revision = name.partition("@")
-    return (repo, {"revision": revision}) if revision and not is_local else (name, {})
+def _place(name: str, is_local: bool, local_files_only: bool) -> tuple[str, dict[str, Any]]:
+    """Where the library looks for a model, and what else it is told."""
+    if is_local:
+        return name, {"local_files_only": True}
+    repo, _, revision = name.removeprefix(HUB).partition("@")
+    options = {"local_files_only": local_files_only, **({"revision": revision} if revision else {})}
+    if Path(repo).exists():  # the library would take what lies here for the hub's model
+        from huggingface_hub import snapshot_download
+
+        return snapshot_download(repo, allow_patterns=list(_OF_MODEL), **options), {"local_files_only": True}
+    return repo, options
 
 
 def _read_features(name: str, config: Any, **options: Any) -> dict[str, Any]:
@@ -150,13 +164,12 @@ def load_pretrained(description: SSLDescription, local_files_only: bool = False)
         from transformers import AutoModel
 
         # The type of the numbers is that of the file unless it is given.
-        place, options = _place(name, is_local)
+        place, options = _place(name, is_local, local_files_only)
         model, info = AutoModel.from_pretrained(
             place,
             config=_config_of(description),
             dtype=torch.float32,
             trust_remote_code=False,
-            local_files_only=local_files_only or is_local,
             output_loading_info=True,
             **options,
         )
@@ -183,7 +196,7 @@ def build_untrained(description: SSLDescription) -> nn.Module:
     Raises:
         ConfigError: If the description is not one of a model.
     """
-    with _explained(description.name):
+    with settings_explained():
         from transformers import AutoModel
 
         return AutoModel.from_config(_config_of(description), dtype=torch.float32, trust_remote_code=False).eval()
@@ -207,8 +220,42 @@ def _config_of(description: SSLDescription) -> Any:
 
 
 @contextlib.contextmanager
+def settings_explained() -> Iterator[None]:
+    """Make any failure of the library over stored settings one line."""
+    with _quiet():
+        try:
+            yield
+        except EntError:
+            raise
+        except Exception as error:  # whatever such values lead to
+            raise ConfigError("no model can be made of the settings", where=STORED, got=_reason(error)) from error
+
+
+@contextlib.contextmanager
 def _explained(name: str) -> Iterator[None]:
-    """Make any failure of the library one line, and keep it from printing progress and remarks."""
+    """Make any failure of the library over a directory or the hub one line."""
+    with _quiet():
+        try:
+            yield
+        except Exception as error:  # transformers, its hub client and its file formats raise a dozen types
+            is_directory = not name.startswith(HUB) and Path(name).is_dir()
+            raise ConfigError(
+                "pretrained model can't be read" if is_directory else "pretrained model can't be had from the hub",
+                where=f"{WHERE}: {name}",
+                got=_reason(error),
+                next_step="save it again with save_pretrained"
+                if is_directory
+                else "name a directory that save_pretrained wrote, or fetch it once where the hub can be reached",
+            ) from error
+
+
+def _reason(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:_LONGEST_REASON]}"
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the library from printing progress and remarks."""
     try:
         from transformers.utils import logging
     except ImportError as error:
@@ -218,17 +265,6 @@ def _explained(name: str) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except Exception as error:  # transformers, its hub client and its file formats raise a dozen types
-        reason = " ".join(str(error).split())[:_LONGEST_REASON]
-        is_directory = Path(name).is_dir()
-        raise ConfigError(
-            "pretrained model can't be read" if is_directory else "pretrained model can't be had from the hub",
-            where=f"{WHERE}: {name}",
-            got=f"{type(error).__name__}: {reason}",
-            next_step="save it again with save_pretrained"
-            if is_directory
-            else "name a directory that save_pretrained wrote, or fetch it once where the hub can be reached",
-        ) from error
     finally:
         logging.set_verbosity(verbosity)
         if has_bars:

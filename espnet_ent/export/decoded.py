@@ -26,7 +26,7 @@ from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import EmotionInventory
 
 _OF_WORDS = ("text", "word_times")
-_ARK, _SCP = "frame_posteriors.ark", "frame_posteriors.scp"
+ARK, SCP = "frame_posteriors.ark", "frame_posteriors.scp"
 
 
 def write_decoded(
@@ -53,16 +53,16 @@ def write_decoded(
     lines: dict[str, list[str]] = {name: [] for name in ("utt2duration", *(_OF_WORDS if tells_words else ()))}
     with atomic_directory(directory) as root:
         # The scp names the ark by its file name alone, so that the directory can be moved.
-        with (root / _ARK).open("wb") as ark:
+        with (root / ARK).open("wb") as ark:
             for utt_id, transcript in transcripts:
                 for name, content in _lines(utt_id, transcript, tells_words):
                     lines.setdefault(name, []).extend(content)
                 if transcript.frame_posteriors is not None:
                     offset = ark.tell() + len(f"{utt_id} ".encode())
-                    lines.setdefault(_SCP, []).append(f"{utt_id} {_ARK}:{offset}")
+                    lines.setdefault(SCP, []).append(f"{utt_id} {ARK}:{offset}")
                     kaldiio.save_ark(ark, {utt_id: transcript.frame_posteriors})
-        if _SCP not in lines:
-            (root / _ARK).unlink()
+        if SCP not in lines:
+            (root / ARK).unlink()
         for name, content in lines.items():
             (root / name).parent.mkdir(exist_ok=True)
             (root / name).write_text("".join(line + "\n" for line in content), encoding="utf-8")

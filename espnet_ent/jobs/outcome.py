@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from espnet_ent.errors import EXIT_USER_ERROR
-from espnet_ent.jobs.local import JobResult
+from espnet_ent.jobs.result import JobResult
 
 _EXPLAINED = re.compile(r"[\w.-]+: error: .*")
 _LOGGING_PREFIX = re.compile(r".*? (?:INFO|WARNING): ")
@@ -14,8 +14,8 @@ _FAILURE = 1
 
 
 def overall_status(results: Sequence[JobResult]) -> int:
-    """0 if all jobs succeeded; the status that all failed ones share; 1 if they differ."""
-    statuses = {result.status for result in results if result.status != 0}
+    """0 if all jobs succeeded; the status that all failed ones share; 1 if they differ. Cancelled ones do not count."""
+    statuses = {result.status for result in results if result.status != 0 and not result.cancelled}
     if not statuses:
         return 0
     return statuses.pop() if len(statuses) == 1 else _FAILURE
@@ -29,7 +29,7 @@ def failure_lines(results: Sequence[JobResult]) -> list[str]:
     """
     lines = []
     for result in results:
-        if result.status == 0:
+        if result.status == 0 or result.cancelled:
             continue
         last = result.last_lines[-1] if result.last_lines else ""
         if result.status == EXIT_USER_ERROR and _EXPLAINED.fullmatch(last):
@@ -38,6 +38,9 @@ def failure_lines(results: Sequence[JobResult]) -> list[str]:
         of_array = "" if result.job.index is None else f" {result.job.index} of the array"
         lines.append(f"job{of_array} failed with status {result.status}; the end of {result.job.log}:")
         lines.extend(f"    {line}" for line in result.last_lines)
+    cancelled = sum(result.cancelled for result in results)
+    if cancelled:
+        lines.append(f"{cancelled} other job{'s were' if cancelled > 1 else ' was'} cancelled")
     return lines
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from espnet_ent.data.datadir import read_table
+from espnet_ent.data.provenance import GIVEN_TEXT, read_provenance
 from espnet_ent.errors import ScoringError
 from espnet_ent.labels import EmotionInventory
 from espnet_ent.metrics.bootstrap import Interval, SpeakerBootstrap
@@ -56,7 +57,8 @@ def score_directories(
         calibration: File of temperatures, for the scores of confidence; None: they are left out.
 
     Returns:
-        The results, as :func:`score_set`, with ``checkpoint`` and ``calibration`` (see :func:`score_confidence`).
+        The results, as :func:`score_set`, with ``checkpoint`` and ``calibration`` (see :func:`score_confidence`), and
+        ``emotion_text`` where the utterance head was given a text in place of the recognised one.
 
     Raises:
         ScoringError: As :func:`read_scored_set`, or if the training labels are missing.
@@ -69,6 +71,8 @@ def score_directories(
     words = read_scored_words(reference, hypothesis, scored, inventory)
     confidence, left_out = score_confidence(scored, hypothesis, calibration)
     told = {"checkpoint": checkpoint, "calibration": confidence, "calibration_left_out": left_out}
+    if GIVEN_TEXT in (read_provenance(hypothesis) or {}):
+        told[GIVEN_TEXT] = True
     return {**score_set(scored, words, inventory, majority), **told}
 
 

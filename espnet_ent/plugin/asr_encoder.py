@@ -197,21 +197,11 @@ class ASREncoder(nn.Module):
         """What is trained, on states of the layers."""
         h = states.layers[-1] if self.mix is None else self.mix(states.layers)
         h_emo = h if self.emotion_mix is None else self.emotion_mix(states.layers)
-        h_local = None
-        if self.emotion_branch is not None:
-            h_local = self.emotion_branch(states.local, states.local_lengths, h_emo, states.lengths)
         acoustic = None
         if self.use.acoustic:
             rate = self.grid.samples_per_frame // self.parts.frontend.hop_length
             acoustic = AcousticStates(states.local, states.local_lengths, rate)
-        return EncoderStates(
-            h=h,
-            h_emo=h_emo,
-            lengths=states.lengths,
-            h_local=h_local,
-            layers=states.stacked if self.use.layers else None,
-            acoustic=acoustic,
-        )
+        return states.encoded(h, h_emo, self.emotion_branch, self.use, acoustic)
 
 
 def build_asr_encoder(
@@ -255,6 +245,10 @@ def build_asr_encoder(
     model.encoder.to(memory_format=torch.channels_last)
     if source is not None:
         load_parts(model, source)
+    if use.acoustic and isinstance(model.frontend, SlidingWindow):
+        raise ConfigError(
+            "a source that reads samples has no features for an acoustic stream", where="utterance_head_conf.streams"
+        )
     specaug = make_here(config, "specaug")
     if options.specaug:
         specaug = make_component(registry, architecture, "specaug", prefix=prefix)

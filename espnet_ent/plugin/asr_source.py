@@ -14,6 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
+from espnet_ent.encoders.ssl_checkpoint import HUB
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.archives import check_name
 from espnet_ent.plugin.checkpoint_files import is_model_state
@@ -48,7 +49,7 @@ def read_asr_source(source: str, checkpoint: str | None = None) -> ASRSource:
     """Read a source.
 
     Args:
-        source: Path of a zip or directory, or a tag of ESPnet's model zoo.
+        source: Path of a zip or directory, or a tag of ESPnet's model zoo, after ``hub:`` where it must not be a path.
         checkpoint: File name of the checkpoint in an experiment directory; None: the averaged best.
 
     Raises:
@@ -89,7 +90,8 @@ def locate(source: str, checkpoint: str | None) -> tuple[SourceFiles, str, str]:
     """
     if not isinstance(source, str) or not source:
         raise ConfigError("no source is named", where="encoder_conf.source", expected="a path or tag", got=repr(source))
-    path = Path(source) if Path(source).exists() else download_from_zoo(source)
+    is_here = not source.startswith(HUB) and Path(source).exists()
+    path = Path(source) if is_here else download_from_zoo(source.removeprefix(HUB))
     files = SourceDirectory(path) if path.is_dir() else SourceArchive(path)
     if path.is_dir() and not files.has(_META):
         return files, _CONFIG, _choose_checkpoint(path, checkpoint)

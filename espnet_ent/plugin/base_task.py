@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
 import torch
-from espnet2.tasks.abs_task import AbsTask, optim_classes, scheduler_classes
-from espnet2.train.distributed_utils import get_rank
+from espnet2 import __version__ as espnet_version
+from espnet2.iterators.abs_iter_factory import AbsIterFactory
+from espnet2.tasks.abs_task import AbsTask, IteratorOptions, optim_classes, scheduler_classes
+from espnet2.train.distributed_utils import get_rank, get_world_size
 from espnet2.utils.types import str2bool, str_or_none
 
 from espnet_ent.collate import collate
@@ -18,8 +21,10 @@ from espnet_ent.data.provenance import PROVENANCE
 from espnet_ent.errors import ConfigError
 from espnet_ent.plugin.checkpoints import RESUME, check_fit, read_checkpoint
 from espnet_ent.plugin.components import check_keys, parameters_of
+from espnet_ent.plugin.distributed import failures_named
 from espnet_ent.plugin.freezing import check_freeze_param
 from espnet_ent.plugin.init_param import init_param
+from espnet_ent.plugin.launching import launch
 from espnet_ent.plugin.locking import exclusive
 from espnet_ent.plugin.options import StrictParser
 from espnet_ent.plugin.parameter_groups import split_groups
@@ -71,6 +76,12 @@ class PluginTask(AbsTask):
         group.add_argument("--init", type=str_or_none, help="ESPnet's name of an initialisation")
         group.add_argument("--use_preprocessor", type=str2bool, default=True, help="text and labels to indices")
         group.add_argument(
+            "--cpu_processes",
+            type=int,
+            default=1,
+            help="without a GPU: processes of this machine that train together, over gloo",
+        )
+        group.add_argument(
             "--max_nonfinite_batches",
             type=int,
             default=10,
@@ -104,19 +115,28 @@ class PluginTask(AbsTask):
         raise NotImplementedError
 
     @classmethod
-    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> None:
+    def main(cls, args: argparse.Namespace | None = None, cmd: Sequence[str] | None = None) -> bool:
         """Train or collect statistics; what can be known to be wrong ends it before anything is written.
+
+        Returns:
+            Whether this process is the only one or the first of several: the one that may write.
 
         Raises:
             EntError: In one line.
         """
         if args is None:
             args = cls.get_parser().parse_args(cmd)
-        if not args.print_config:
-            cls.check_required_command_args(args)
-            _check_options(args)
-            cls.check_data(args)
+        if args.print_config:
+            super().main(args=args)
+        cls.check_required_command_args(args)
+        _check_options(args)
+        cls.check_data(args)
+        number = _processes_to_start(args)
+        if number > 1:
+            args.version = espnet_version
+            return launch(cls, args, number)
         super().main(args=args)
+        return not args.distributed or get_rank(args.dist_rank, args.dist_launcher) in (0, None)
 
     @classmethod
     def main_worker(cls, args: argparse.Namespace) -> None:
@@ -125,13 +145,37 @@ class PluginTask(AbsTask):
         Raises:
             EntError: In one line.
         """
-        if args.distributed and get_rank(args.dist_rank, args.dist_launcher) not in (0, None):
-            super().main_worker(args)
-            return
-        with full_disk_named(args.output_dir), exclusive(args.output_dir):
-            if not args.collect_stats and args.resume:
-                check_same_data(args)
-            super().main_worker(args)
+        if args.distributed and args.ngpu == 0:
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)  # ESPnet would read a rank from it
+        with failures_named():
+            if args.distributed and get_rank(args.dist_rank, args.dist_launcher) not in (0, None):
+                super().main_worker(args)
+                return
+            with full_disk_named(args.output_dir), exclusive(args.output_dir):
+                if not args.collect_stats and args.resume:
+                    check_same_data(args)
+                super().main_worker(args)
+
+    @classmethod
+    def build_sequence_iter_factory(
+        cls, args: argparse.Namespace, iter_options: IteratorOptions, mode: str
+    ) -> AbsIterFactory:
+        """ESPnet's: each process takes its share of every batch.
+
+        Raises:
+            ConfigError: If there are not enough utterances in a batch for all processes.
+        """
+        try:
+            return super().build_sequence_iter_factory(args, iter_options, mode)
+        except RuntimeError as error:
+            if "world_size" not in str(error):
+                raise
+            raise ConfigError(
+                "a batch has fewer utterances than there are processes",
+                where=f"{mode} set",
+                got=str(error).rpartition(": ")[2],
+                next_step="raise batch_size or batch_bins, or train with fewer processes",
+            ) from error
 
     @classmethod
     def build_collate_fn(cls, args: argparse.Namespace, train: bool) -> Callable:
@@ -164,14 +208,35 @@ def _check_options(args: argparse.Namespace) -> None:
     for name, default in _UNSUPPORTED.items():
         if getattr(args, name) != default:
             raise ConfigError("option is not supported", where=name, expected=default, got=getattr(args, name))
-    if args.ngpu > 0 and not torch.cuda.is_available():
-        raise ConfigError("no GPU is usable here", where="option ngpu", expected=0, got=args.ngpu)
+    if args.ngpu > torch.cuda.device_count():
+        what = "there are not as many GPUs here" if torch.cuda.is_available() else "no GPU is usable here"
+        raise ConfigError(what, where="option ngpu", expected=torch.cuda.device_count(), got=args.ngpu)
+    _check_processes(args)
     parse_criteria(args.best_model_criterion, "best_model_criterion")
     parse_criteria([args.early_stopping_criterion], "early_stopping_criterion")
-    for name in ("accum_grad", "max_epoch", "batch_size", "keep_nbest_models"):
+    for name in ("accum_grad", "cpu_processes", "max_epoch", "batch_size", "keep_nbest_models"):
         value = getattr(args, name)
         if min(value, default=0) < 1 if isinstance(value, list) else value < 1:
             raise ConfigError("not positive", where=f"option {name}", expected="1 or more", got=value)
+
+
+def _check_processes(args: argparse.Namespace) -> None:
+    """Check options about several processes; those that train on the CPU talk over gloo."""
+    if args.ngpu > 0 and args.cpu_processes > 1:
+        raise ConfigError("GPUs have a process each", where="option cpu_processes", expected=1, got=args.cpu_processes)
+    if args.ngpu == 0 and args.dist_backend == "nccl":
+        args.dist_backend = "gloo"
+    started = not args.multiprocessing_distributed and get_world_size(args.dist_world_size, args.dist_launcher) > 1
+    if args.collect_stats and started:
+        raise ConfigError("statistics are collected by one process", where="option collect_stats", expected="false")
+
+
+def _processes_to_start(args: argparse.Namespace) -> int:
+    """Processes that train on this machine together; 1: this one alone, or another launcher has started them."""
+    if args.collect_stats:
+        args.multiprocessing_distributed = False
+        return 1
+    return args.ngpu if args.multiprocessing_distributed and args.ngpu > 1 else args.cpu_processes
 
 
 def _check_resume(args: argparse.Namespace, model: torch.nn.Module) -> None:

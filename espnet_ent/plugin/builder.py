@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Mapping
 from dataclasses import fields
@@ -135,6 +136,10 @@ def build_model(config: Mapping[str, Any], *, weights_follow: bool = False) -> E
         emotion_joint=emotion_joint,
         utterance_head=utterance_head,
     )
+    if model.reads_text and not model.tells_words:
+        logging.warning(
+            "the utterance head reads a text, and nothing here learns to recognise one: decoding gives it none"
+        )
     if config.get("init"):
         _check_init(encoder)
         initialize(model, config["init"])

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import torch
 from espnet2.torch_utils.device_funcs import to_device
-from espnet2.torch_utils.recursive_op import recursive_average
 from torch import Tensor, nn
 
-from espnet_ent.plugin.distributed import any_process, is_distributed
+from espnet_ent.plugin.distributed import is_distributed, sum_shares
+
+_NONFINITE = " nonfinite"  # not the name of a statistic
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,15 @@ def forward_batch(
     stats = {key: value for key, value in stats.items() if value is not None}
     values = {"loss": loss, **stats}
     nonfinite = " ".join(key for key, value in values.items() if not torch.as_tensor(value).isfinite().all())
-    (bad,) = any_process([bool(nonfinite)], device)
-    if is_distributed():
-        loss = (loss * weight.type(loss.dtype)).sum()
-        stats, weight = recursive_average(stats, weight, True)
-        # DistributedDataParallel divides gradients by the number of processes.
-        loss = loss / weight * torch.distributed.get_world_size()
-    return BatchResult(loss, stats, weight, nonfinite, not bad)
+    if not is_distributed():
+        return BatchResult(loss, stats, weight, nonfinite, not nonfinite)
+    # Each loss is a mean over the utterances, so that shares weigh as many as they hold.
+    flag = torch.as_tensor(float(bool(nonfinite)), device=weight.device)
+    stats, total = sum_shares({**stats, _NONFINITE: flag}, weight)
+    is_finite = not stats.pop(_NONFINITE)
+    # DistributedDataParallel divides gradients by the number of processes.
+    scale = weight.double().sum() / total * torch.distributed.get_world_size()
+    return BatchResult(loss.sum() * scale.to(loss.dtype), stats, total, nonfinite, is_finite)
 
 
 def _amp_dtype(device: str) -> torch.dtype:

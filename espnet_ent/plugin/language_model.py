@@ -5,6 +5,7 @@ A directory that ESPnet's or our language-model training has written can be used
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -106,7 +107,9 @@ def build_language_model(config: Mapping[str, Any]) -> AbsESPnetModel:
     if name != VOCABULARY_PREDICTOR and tokens[-1] != SOS_EOS:
         raise ConfigError("the token list does not end a sentence", expected=f"{SOS_EOS} at its end", got=tokens[-1])
     try:
-        network = networks[name](vocab_size=len(tokens), **options)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "dropout option adds dropout")  # between layers: none where there is one
+            network = networks[name](vocab_size=len(tokens), **options)
     except (TypeError, ValueError, RuntimeError) as error:
         raise ConfigError("options are refused", where="lm_conf", got=error or type(error).__name__) from error
     model = network if name == VOCABULARY_PREDICTOR else ESPnetLanguageModel(network, len(tokens))

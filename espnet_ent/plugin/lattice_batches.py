@@ -6,8 +6,9 @@ Dimensions: T encoder frames, U labels of an utterance.
 from __future__ import annotations
 
 import argparse
+import itertools
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from espnet_ent.data.datadir import read_table
 from espnet_ent.errors import ConfigError, DataError
@@ -69,6 +70,47 @@ def pack(sizes: Mapping[str, int], bins: int) -> list[tuple[str, ...]]:
         batches[-1].append(utt_id)
         room -= sizes[utt_id]
     return [tuple(batch) for batch in batches]
+
+
+def even_out(batches: Sequence[tuple[str, ...]], num_shares: int) -> list[tuple[str, ...]]:
+    """The same utterances in a number of batches that ``num_shares`` divides, where there are enough utterances.
+
+    Those with the most utterances are halved, which keeps the bound.
+
+    >>> even_out([("a", "b", "c"), ("d",), ("e",)], 2)
+    [('a',), ('b', 'c'), ('d',), ('e',)]
+    """
+    batches = list(batches)
+    while len(batches) % num_shares:
+        index = max(range(len(batches)), key=lambda index: len(batches[index]))
+        whole = batches[index]
+        if len(whole) == 1:
+            break
+        batches[index : index + 1] = [whole[: len(whole) // 2], whole[len(whole) // 2 :]]
+    return batches
+
+
+def share_of(
+    batches: Sequence[tuple[str, ...]], rank: int, num_shares: int, may_repeat: bool
+) -> list[tuple[str, ...]] | None:
+    """The batches of one of several processes: equally many for each, and every utterance is in the share of one.
+
+    Batches that are neighbours in size are trained on in the same step, so that no process waits long for another.
+
+    Args:
+        batches: Those of one process, in order of size.
+        rank: Number of the process.
+        num_shares: Number of processes.
+        may_repeat: Where utterances are too few to be shared out evenly, repeat some.
+
+    Returns:
+        The share; None if that would repeat some, and may not.
+    """
+    batches = even_out(batches, num_shares)
+    missing = -len(batches) % num_shares
+    if missing and not may_repeat:
+        return None
+    return [*batches, *itertools.islice(itertools.cycle(batches), missing)][rank::num_shares]
 
 
 def _tell(args: argparse.Namespace, mode: str, large: Mapping[str, int]) -> None:

@@ -14,6 +14,16 @@ LOCK = ".lock"
 
 
 @contextlib.contextmanager
+def shared(directory: str | Path) -> Iterator[None]:
+    """Hold a directory together with others, on whatever machines; waits for one that holds it alone."""
+    path = Path(directory) / LOCK
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        fcntl.lockf(file, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
 def exclusive(directory: str | Path, wait: bool = False) -> Iterator[None]:
     """Hold an experiment directory; the kernel lets go of it when the process ends, however it ends.
 

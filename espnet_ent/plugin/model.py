@@ -97,6 +97,11 @@ class ESPnetENTModel(AbsESPnetModel):
         """Whether the model has learned words."""
         return self.losses.transducer_weight > 0 or self.ctc is not None
 
+    @property
+    def reads_text(self) -> bool:
+        """Whether the utterance's emotion depends on a text."""
+        return self.utterance_head is not None and self.utterance_head.reads_text
+
     def forward(
         self,
         text: Tensor,

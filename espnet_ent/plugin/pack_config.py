@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from espnet_ent.encoders.ssl_checkpoint import HUB
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.builder import REGISTRY
 from espnet_ent.plugin.components import check_keys
@@ -92,7 +93,11 @@ def check_code(value: Any, where: object) -> None:
 
 
 def placed_config(config: Mapping[str, Any], directory: Path) -> dict[str, Any]:
-    """A packed configuration with the place of a packed encoder."""
+    """A packed configuration with the place of a packed encoder; any other is the hub's, whatever lies here."""
     conf = dict(config.get("encoder_conf") or {})
-    placed = {key: str(directory / ENCODER_FOLDER) for key in REFERENCES if conf.get(key) == ENCODER_FOLDER}
+    placed = {
+        key: str(directory / ENCODER_FOLDER) if conf[key] == ENCODER_FOLDER else f"{HUB}{conf[key]}"
+        for key in REFERENCES
+        if key in conf
+    }
     return {**config, "encoder_conf": {**conf, **placed}}

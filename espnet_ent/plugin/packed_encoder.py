@@ -13,7 +13,7 @@ from torch import Tensor
 
 from espnet_ent.encoders.frozen_source import DIGEST
 from espnet_ent.encoders.ssl import SSLOptions
-from espnet_ent.encoders.ssl_checkpoint import SSLDescription, load_pretrained
+from espnet_ent.encoders.ssl_checkpoint import HUB, SSLDescription, load_pretrained
 from espnet_ent.errors import ConfigError
 from espnet_ent.plugin.asr_encoder import NAME as ASR_ENCODER
 from espnet_ent.plugin.asr_encoder import ASREncoderOptions
@@ -84,7 +84,7 @@ def _pack_ssl(conf: dict[str, Any], directory: Path, mode: str) -> PackedEncoder
         (target / "preprocessor_config.json").write_text(json.dumps(description.features, indent=1, sort_keys=True))
         load_pretrained(SSLDescription.from_config(str(target), options.stored))  # the same weights
         return PackedEncoder({**conf, "model": ENCODER_FOLDER}, {**described, "where": "pack"})
-    repo, _, revision = name.partition("@")
+    repo, _, revision = name.removeprefix(HUB).partition("@")
     revision = revision or cached_revision(repo) or ""
     named = f"{repo}@{revision}" if revision else repo
     return PackedEncoder(
@@ -102,7 +102,8 @@ def _pack_asr(conf: dict[str, Any], directory: Path, mode: str, digest: str | No
         conf.pop("checkpoint", None)
         return PackedEncoder({**conf, "source": _plain(source)}, {**described, "where": "checkpoint"})
     if not _is_packed(is_here, mode, "source", source):
-        return PackedEncoder(conf, {**described, "where": "hub"})
+        tag = source.removeprefix(HUB)
+        return PackedEncoder({**conf, "source": tag}, {**described, "name": tag, "where": "hub"})
     files, config_name, checkpoint_name = locate(source, options.checkpoint)
     target, packed_name = directory / ENCODER_FOLDER, Path(checkpoint_name).name
     target.mkdir()

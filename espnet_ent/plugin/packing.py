@@ -29,7 +29,7 @@ from espnet2.utils.yaml_no_alias_safe_dump import yaml_no_alias_safe_dump
 
 import espnet_ent
 from espnet_ent.data.atomic import remove_stale, temporary_sibling
-from espnet_ent.data.provenance import PROVENANCE, digest_files
+from espnet_ent.data.provenance import GIVEN_TEXT, PROVENANCE, digest_files
 from espnet_ent.data.yaml_files import read_yaml
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.metrics.calibration import CALIBRATION, read_calibration_of
@@ -167,7 +167,7 @@ def _write_decoding(experiment: Path, directory: Path, options: PackOptions) -> 
     found = None
     for decoded in options.decoded:
         record = _read_json(Path(decoded, PROVENANCE))
-        if {key: record[key] for key in ("checkpoint", "lm", "emotion_text") if key in record} != expected:
+        if {key: record[key] for key in ("checkpoint", "lm", GIVEN_TEXT) if key in record} != expected:
             raise ConfigError(
                 "decoded with another checkpoint, language model or given texts",
                 where=decoded,

@@ -92,6 +92,23 @@ def open_pack(
         )
 
 
+def results_directory(out: str | Path | None, source: str | Path, folder: str, data: str | Path) -> Path:
+    """Where an analysis of a model is written.
+
+    Args:
+        out: What the user says.
+        source: The model, as for :func:`open_pack`.
+        folder: Name of the folder in an experiment, if the user says nothing.
+        data: Data directory, which gives the folder in it its name.
+
+    Raises:
+        ConfigError: If the user says nothing, and the model is not a directory.
+    """
+    if out is None and not Path(source).is_dir():
+        raise ConfigError("a packed model is no place to write to", where=source, expected="--out DIR")
+    return Path(out or Path(source, folder, Path(data).name))
+
+
 def unpack(archive: str | Path, directory: str | Path, limits: ArchiveLimits | None = None) -> None:
     """Unpack a packed model into an empty directory; nothing is written unless all names are fine.
 

@@ -9,7 +9,13 @@ from torch import Tensor, nn
 
 from espnet_ent.encoders.local_context import LocalContext
 from espnet_ent.encoders.ssl import SSLEncoder, SSLOptions
-from espnet_ent.encoders.ssl_checkpoint import SSLDescription, build_untrained, describe, load_pretrained
+from espnet_ent.encoders.ssl_checkpoint import (
+    SSLDescription,
+    build_untrained,
+    describe,
+    load_pretrained,
+    settings_explained,
+)
 from espnet_ent.encoders.ssl_models import make_ssl_model, samples_per_frame
 from espnet_ent.encoders.top import BiLSTMTop, LinearTop, NoTop
 from espnet_ent.frames import FrameGrid
@@ -103,7 +109,8 @@ def build_ssl_encoder(
         model = build_untrained(description)
     else:
         model, description = load_pretrained(description, options.local_files_only)
-    source = make_ssl_model(model, description, sample_rate)
+    with settings_explained():
+        source = make_ssl_model(model, description, sample_rate)
     return SSLEncoder(
         source=source,
         description=description,

@@ -16,6 +16,7 @@ import torch
 from espnet_ent.data.audio import read_audio
 from espnet_ent.data.cached_set import describe_data, is_cached, write_cached_set
 from espnet_ent.data.datadir import read_data_dir
+from espnet_ent.data.shares import Share
 from espnet_ent.data.state_store import StateStore, UtteranceStates, audio_digest, encoder_digest
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.data.worker_pool import worker_pool
@@ -26,7 +27,7 @@ from espnet_ent.frames import samples_to_seconds
 from espnet_ent.plugin.asr_encoder import ASREncoder
 from espnet_ent.plugin.encoders import FeatureEncoder
 from espnet_ent.plugin.feature_cache import states_depend_on
-from espnet_ent.plugin.locking import exclusive
+from espnet_ent.plugin.locking import exclusive, shared
 from espnet_ent.plugin.progress import progress_bar
 
 _ARK_BYTES = 64 << 20  # about; an ark holds one utterance at least, and is lost as a whole by a kill
@@ -40,11 +41,13 @@ class CachingOptions:
         dtype: ``float16`` or ``float32``.
         nj: Parallel processes; with a device other than ``cpu`` one is used.
         device: Where to encode.
+        share: The share of the utterances that is encoded, beside other processes that encode theirs; None: all.
     """
 
     dtype: str = "float16"
     nj: int = 1
     device: str = "cpu"
+    share: Share | None = None
 
 
 @dataclass(frozen=True)
@@ -89,8 +92,8 @@ def cache_data_dir(
 ) -> CachingReport | None:
     """Encode the utterances of a data directory that are not encoded yet, one by one.
 
-    States are found by the samples that they belong to: sets, folds and copies of a recording share them. What is read
-    does not depend on ``nj``, nor on how often the work was interrupted.
+    Sets, folds and copies of a recording share states, which are found by samples. What is read does not depend on
+    ``nj``, nor on how often the work was interrupted.
 
     Args:
         data: Data directory, audio at the encoder's rate.
@@ -101,7 +104,7 @@ def cache_data_dir(
         tell: Takes lines for the user; None: they are printed.
 
     Returns:
-        What was done; None if ``out`` was made from just this before and was left alone.
+        What was done; None if ``out`` was made from just this before and was left alone. A share fills the store alone.
 
     Raises:
         ConfigError: If the encoder's states can't be cached, or the disk has not enough room.
@@ -120,10 +123,12 @@ def cache_data_dir(
     utterances = read_data_dir(data)
     if not utterances:
         raise DataError("no utterance to encode", where=data)
+    is_whole = options.share is None
+    utterances = utterances if options.share is None else list(options.share.of(utterances))
     _set_up(encoder, store, options.device)
-    with exclusive(store.path, wait=True), _mapper(options) as run:
+    with exclusive(store.path, wait=True) if is_whole else shared(store.path), _mapper(options) as run:
         store.describe()
-        for path in store.remove_useless():
+        for path in store.remove_useless() if is_whole else ():
             tell(f"{path}: damaged or without its states, which are computed again")
         recordings = list(run(_look_at, utterances))
         known, _ = store.entries()
@@ -132,9 +137,10 @@ def cache_data_dir(
         _check_room(store.path, sum(size for _, size in jobs), missing, encoder.grid.sample_rate, tell)
         for _ in progress_bar(run(_encode_ark, [job for job, _ in jobs]), jobs, "encoding"):
             pass
-        found, _ = store.entries()
-        entries = [(recording.utterance.utt_id, found[recording.audio]) for recording in recordings]
-        write_cached_set(out, entries, made_from)
+        if is_whole:
+            found, _ = store.entries()
+            entries = [(recording.utterance.utt_id, found[recording.audio]) for recording in recordings]
+            write_cached_set(out, entries, made_from)
     return CachingReport(len(utterances), len(missing), store.path)
 
 

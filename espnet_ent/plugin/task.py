@@ -24,7 +24,7 @@ from espnet_ent.plugin.builder import DEFAULTS, REGISTRY, build_model
 from espnet_ent.plugin.feature_cache import NAME as STATES
 from espnet_ent.plugin.feature_cache import is_from_cache, train_from_cache
 from espnet_ent.plugin.inputs import check_inputs
-from espnet_ent.plugin.lattice_batches import lattice_batches
+from espnet_ent.plugin.lattice_batches import lattice_batches, share_of
 from espnet_ent.plugin.loss_config import LossConfig
 from espnet_ent.plugin.model import ESPnetENTModel
 
@@ -96,17 +96,16 @@ class ENTTask(PluginTask):
     ) -> AbsIterFactory:
         """ESPnet's, or batches bounded by the lattice where ``lattice_bins`` says so.
 
-        With several processes, validation goes by ``batch_type``: whole batches can't be shared out without leaving
-        some out.
+        Several processes take whole batches in turn: the bound is that of one process, and of its memory.
         """
-        is_ours = mode == "train" or (mode == "valid" and not iter_options.distributed)
-        if not args.lattice_bins or not is_ours or args.collect_stats:
+        if not args.lattice_bins or mode not in ("train", "valid") or args.collect_stats:
             return super().build_sequence_iter_factory(args, iter_options, mode)
         batches = lattice_batches(args, iter_options.shape_files, mode)[: iter_options.num_batches]
         if iter_options.distributed:
-            # Whole batches go to the ranks in turn: each rank's step is bounded, and all ranks take equally many.
             ranks, rank = torch.distributed.get_world_size(), torch.distributed.get_rank()
-            batches = batches[: len(batches) // ranks * ranks][rank::ranks] or batches[:1]
+            batches = share_of(batches, rank, ranks, may_repeat=mode == "train")
+            if batches is None:  # fewer utterances to validate on than steps and processes: no bound is needed
+                return super().build_sequence_iter_factory(args, iter_options, mode)
         return SequenceIterFactory(
             dataset=cls.build_dataset(args, iter_options, {utt_id for batch in batches for utt_id in batch}),
             batches=batches,

@@ -19,13 +19,16 @@ from torch import nn
 
 from espnet_ent.errors import CheckpointError, ConfigError
 from espnet_ent.plugin.checkpoints import CheckpointStore, check_fit, read_checkpoint
-from espnet_ent.plugin.distributed import in_step
+from espnet_ent.plugin.distributed import check_same_epoch, in_step, share_model
 from espnet_ent.plugin.progress import progress_bar
 from espnet_ent.plugin.ranking import Criterion, check_statistic, is_patience_over, parse_criteria, rank_epochs
 from espnet_ent.plugin.reporting import epoch_line, reporter_state, restore_reporter
 from espnet_ent.plugin.stopping import StopRequest, stop_on_sigterm
 from espnet_ent.plugin.training import TrainingEpoch
 from espnet_ent.plugin.validation import validate
+
+_SEEDS_OF_A_PROCESS = 1_000_003
+"""Processes of a distributed run draw dropout and masks of their own."""
 
 
 @dataclasses.dataclass
@@ -76,6 +79,7 @@ class ENTTrainer(Trainer):
         with stop_on_sigterm(trainer_options.output_dir) as stop:
             run = _Run(model, optimizers, schedulers, trainer_options, distributed_option, stop)
             run.resume()
+            check_same_epoch(run.reporter.get_epoch(), trainer_options.output_dir)
             run.train(train_iter_factory, valid_iter_factory)
 
 
@@ -166,7 +170,7 @@ class _Run:
             if self._is_patience_over():
                 logging.info(f"early stopping after epoch {epoch - 1}")
                 break
-            set_all_random_seed(options.seed + epoch)
+            set_all_random_seed(options.seed + epoch + _SEEDS_OF_A_PROCESS * (self.distributed_option.dist_rank or 0))
             self.reporter.set_epoch(epoch)
             self._train_epoch(model, train_iter_factory.build_iter(epoch))
             self._validate_epoch(model, valid_iter_factory.build_iter(epoch))
@@ -274,13 +278,8 @@ def _data_parallel(model: nn.Module, options: ENTTrainerOptions, distributed_opt
                 next_step="launch with espnet2.bin.launch, or --multiprocessing_distributed true",
             )
         return model
-    devices = [torch.cuda.current_device()] if options.ngpu == 1 else None
-    return nn.parallel.DistributedDataParallel(
-        model,
-        device_ids=devices,
-        find_unused_parameters=options.unused_parameters,
-        gradient_as_bucket_view=options.gradient_as_bucket_view,
-    )
+    device = torch.cuda.current_device() if options.ngpu == 1 else None
+    return share_model(model, options.unused_parameters, options.gradient_as_bucket_view, device)
 
 
 def _tensorboard(folder: Path) -> list[Any]:

@@ -10,10 +10,12 @@ from typing import Any
 
 import yaml
 
+from espnet_ent.data.provenance import GIVEN_TEXT
 from espnet_ent.errors import ConfigError, ScoringError
 
 PICTURE = "reliability.png"
 """The reliability diagram, beside ``results.json``."""
+ORACLE_TEXT = "ORACLE (text given): "
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # token lists of thousands of lines
 
 
@@ -32,6 +34,11 @@ class ScoredResults:
     set_name: str
     results: Mapping[str, Any]
     picture: Path | None = None
+
+    @property
+    def oracle(self) -> str:
+        """A mark before names, if the utterance head was given a text in place of the recognised one; else empty."""
+        return ORACLE_TEXT if self.results.get(GIVEN_TEXT) else ""
 
 
 @dataclass(frozen=True)
@@ -55,7 +62,7 @@ class Experiment:
     def title(self, scored: ScoredResults) -> str:
         """Name of the system; it tells the decoding only where there are several."""
         tags = {other.inference_tag for other in self.scored}
-        return self.tag if len(tags) == 1 else f"{self.tag} / {scored.inference_tag}"
+        return scored.oracle + (self.tag if len(tags) == 1 else f"{self.tag} / {scored.inference_tag}")
 
 
 def read_experiment(directory: str | Path, command: str | None = None) -> Experiment:
@@ -121,7 +128,7 @@ def read_json(path: str | Path, next_step: str) -> dict[str, Any]:
         raise ScoringError("file is missing", where=path, next_step=next_step)
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ScoringError("file is damaged", where=path, got=error, next_step=next_step) from error
     if not isinstance(value, dict):
         raise ScoringError("file is damaged", where=path, expected="a JSON object", next_step=next_step)

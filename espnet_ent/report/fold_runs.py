@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from espnet_ent.data.folds import PROTOCOLS
+from espnet_ent.data.provenance import GIVEN_TEXT
 from espnet_ent.errors import ConfigError, ScoringError
 from espnet_ent.metrics.combining import Combination, combine, figures
 from espnet_ent.metrics.oracle_epochs import (
@@ -155,7 +156,9 @@ def _read_run(
     if not (score / _RESULTS).is_file():
         return None
     counts = SetCounts.read(score / COUNTS)
-    return {0: counts}, str(_read_results(score, counts).get("checkpoint") or "-")
+    results = _read_results(score, counts)
+    given = " (ORACLE: the utterance head was given a text)" if results.get(GIVEN_TEXT) else ""
+    return {0: counts}, str(results.get("checkpoint") or "-") + given
 
 
 def _read_results(score: Path, counts: SetCounts) -> dict[str, Any]:

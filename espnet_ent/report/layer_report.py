@@ -10,6 +10,7 @@ from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.metrics.bootstrap import LEVEL
 from espnet_ent.metrics.scoring import to_json
 from espnet_ent.report.document import Block, Heading, Paragraph, Table
+from espnet_ent.report.experiment import read_json
 from espnet_ent.report.figures import UNDEFINED, count, interval_percent, percent
 from espnet_ent.report.layer_probe import LayerReport, LayerScore
 from espnet_ent.report.picture import write_picture
@@ -47,6 +48,16 @@ def write_layers(
     if not path.is_file() or path.read_text(encoding="utf-8") != content:
         atomic_write_text(path, content)
     return blocks
+
+
+def is_layers_of(out: str | Path, made_from: Sequence[str]) -> bool:
+    """Whether a report of the same lies there already.
+
+    Raises:
+        ScoringError: If ``layers.json`` is damaged.
+    """
+    path = Path(out, FILES[0])
+    return path.is_file() and read_json(path, f"remove {path}").get("made_from") == list(made_from)
 
 
 def layer_blocks(report: LayerReport, system: str) -> list[Block]:

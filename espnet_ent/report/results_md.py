@@ -152,15 +152,15 @@ def _overview_blocks(experiment: Experiment) -> Iterable[Block]:
         mean = None if eder is None else eder[SYSTEM]["utterance_mean"]
         rows.append(
             (
-                f"{scored.set_name} / {scored.inference_tag}" if several_decodings else scored.set_name,
+                scored.oracle + scored.set_name + several_decodings * f" / {scored.inference_tag}",
                 str(results["num_utterances"]),
                 str(results["num_speakers"]),
                 _recognition_cells(results["recognition"])[0],
-                *_emotion_cells(results["emotion"])[:2],
+                *_emotion_cells(results["emotion"]),
                 UNDEFINED if mean is None else interval_percent(mean["eder"], mean["interval"]),
             )
         )
-    yield Table(("set", "utterances", "speakers", "WER", "WA", "UA", "EDER"), tuple(rows))
+    yield Table(("set", "utterances", "speakers", "WER", "WA", "UA", "F1", "EDER"), tuple(rows))
 
 
 def _utterance_table(systems: Sequence[System]) -> Table:
@@ -203,6 +203,11 @@ def _emotion_cells(emotion: Mapping[str, Any] | None) -> tuple[str, ...]:
 def _left_out_blocks(systems: Sequence[System]) -> Iterable[Block]:
     """What the tables of a set do not score, and why."""
     results = [scored.results for _, scored in systems]
+    if any(scored.oracle for _, scored in systems):
+        yield Paragraph(
+            "ORACLE (text given): the utterance head read a text that it was given in place of the recognised one, "
+            "which makes its figures an upper bound where that is the reference."
+        )
     for reason in dict.fromkeys(r["emotion_left_out"] for r in results if r["emotion"] is None):
         yield Paragraph(f"No utterance emotion is scored: {reason}.")
     for reason in dict.fromkeys(r.get("recognition_left_out") for r in results):

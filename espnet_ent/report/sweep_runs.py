@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 
 from espnet_ent.errors import ConfigError
 from espnet_ent.jobs.array import Job
-from espnet_ent.jobs.local import JobResult, run_local
+from espnet_ent.jobs.local import LocalRunner
 from espnet_ent.jobs.outcome import failure_lines, message_of
+from espnet_ent.jobs.result import JobResult
+from espnet_ent.jobs.runner import RunOptions
 from espnet_ent.report.sweep_choice import best_checkpoints, chosen
 from espnet_ent.report.sweep_plan import Setting, check_epochs
 from espnet_ent.report.sweep_record import is_changed, write_records
@@ -101,7 +103,7 @@ class SweepRuns:
             command = ["./run.sh", "--expdir", self.places.expdir, *setting.run_options]
             job = self._job(f"{setting.name}_data", [[*command, "--stage", "2", "--stop_stage", "10"]])
             jobs.append(job)
-        results = run_local(jobs, 1) if jobs else []
+        results = LocalRunner(RunOptions(max_jobs_run=1)).run(jobs)
         _tell(results)
         broken = {options for options, result in zip(own, results, strict=True) if result.status != 0}
         unprepared = [setting for setting in settings if setting.run_options in broken]
@@ -126,7 +128,7 @@ class SweepRuns:
             if ": epoch " in line or "error: " in line:
                 print(f"{job.log.stem}: {message_of(line).partition(': ')[2]}", flush=True)
 
-        results = run_local(jobs, self.max_jobs_run, show) if jobs else []
+        results = LocalRunner(RunOptions(self.max_jobs_run)).run(jobs, show)
         _tell(results)
         for (setting, seed), result in zip(runs, results, strict=True):
             if result.status != 0:

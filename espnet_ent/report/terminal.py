@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from espnet_ent.data.provenance import GIVEN_TEXT
 from espnet_ent.metrics.confidence import NOT_ASKED
 from espnet_ent.metrics.scoring import SYSTEM
 from espnet_ent.metrics.trivial import ALL_NEUTRAL, GOLD_LABEL, PREDICTED_LABEL
@@ -23,6 +24,7 @@ def summarise(results: Mapping[str, Any]) -> str:
     lines = [
         f"{results['set']}: {count(results['num_utterances'], 'utterance')} of {speakers}; "
         f"% [{100 * results['bootstrap']['level']:g} % CI over speakers]",
+        *(["  ORACLE: the utterance head was given a text"] if results.get(GIVEN_TEXT) else []),
         *_recognition_lines(results),
         *_emotion_lines(results),
         *_word_lines(results.get("words")),

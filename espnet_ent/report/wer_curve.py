@@ -46,8 +46,10 @@ class CurvePlan:
     vocabulary: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
-        for name, values in (("wer", self.targets), ("seeds", self.seeds)):
-            if not values or len(set(values)) < len(values):
+        # Targets by their names: those that are told alike would share a folder.
+        names = [_name(target) for target in self.targets]
+        for name, values, found in (("wer", self.targets, names), ("seeds", self.seeds, self.seeds)):
+            if not values or len(set(found)) < len(values):
                 raise ConfigError("none given, or one twice", where=f"option --{name}", got=values)
         if not all(0 <= target <= 1 for target in self.targets):
             raise ConfigError("WER out of range", where="option --wer", expected="0 to 100", got=self.targets)

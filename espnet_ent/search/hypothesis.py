@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -36,3 +37,23 @@ class Hypothesis:
     def num_frames(self) -> int:
         """Number of encoder frames."""
         return len(self.nodes)
+
+
+def joined(hypotheses: Sequence[Hypothesis]) -> Hypothesis:
+    """One hypothesis of those of consecutive windows."""
+    if len(hypotheses) == 1:
+        return hypotheses[0]
+    tokens: list[int] = []
+    token_frames: list[int] = []
+    nodes: list[int] = []
+    for hypothesis in hypotheses:
+        token_frames += [len(nodes) + frame for frame in hypothesis.token_frames]
+        nodes += [len(tokens) + node for node in hypothesis.nodes]
+        tokens += hypothesis.tokens
+    return Hypothesis(
+        tuple(tokens),
+        tuple(token_frames),
+        tuple(nodes),
+        sum(hypothesis.score for hypothesis in hypotheses),
+        tuple(score for hypothesis in hypotheses for score in hypothesis.token_scores),
+    )

@@ -15,6 +15,7 @@ from espnet_ent.data.datadir import write_data_dir
 from espnet_ent.data.provenance import digest_files
 from espnet_ent.data.utterance import Utterance
 from espnet_ent.errors import AudioError, CheckpointError, ConfigError, DataError
+from espnet_ent.export.posteriors import read_frame_posteriors, read_utterance_posteriors
 from espnet_ent.inference import EmotionTranscriber
 from espnet_ent.metrics.calibration import Calibration
 from espnet_ent.plugin.builder import build_model
@@ -189,7 +190,12 @@ def test_utterances_without_speech_are_counted_and_not_dropped(experiment, data,
     decode(experiment, data, tmp_path / "out")
     assert (tmp_path / "out" / "text").read_text().splitlines()[:2] == ["utt1", "utt2"]
     assert (tmp_path / "out" / "remarks").read_text() == "utt1 empty\nutt2 silent\nutt3 short\n"
-    assert len((tmp_path / "out" / "utt2emo").read_text().splitlines()) == 3
+    labels = (tmp_path / "out" / "utt2emo").read_text().splitlines()
+    assert (len(labels), labels[0]) == (3, "utt1 neu")
+    posteriors = read_frame_posteriors(tmp_path / "out", 4)
+    assert (
+        posteriors["utt1"].tolist() == [read_utterance_posteriors(tmp_path / "out", 4)["utt1"].tolist()] == [[0.25] * 4]
+    )
     assert re.search(r"\(.*1 empty, 1 short, 1 silent\)", capsys.readouterr().out)
 
 

@@ -13,7 +13,7 @@ from espnet_ent.bin.ent_report import main
 from espnet_ent.data.datadir import read_table
 from espnet_ent.data.words import group_words
 from espnet_ent.decoding import decode_data_dir
-from espnet_ent.errors import CheckpointError, ScoringError
+from espnet_ent.errors import CheckpointError, ConfigError, ScoringError
 from espnet_ent.inference import InferenceConfig
 from espnet_ent.metrics.scoring import score_directories, to_json
 from espnet_ent.plugin.builder import build_model
@@ -80,6 +80,16 @@ def test_lattices_that_are_too_large_are_left_out_and_counted(
     monkeypatch.setattr(lattices, "MOST_NODES", 0)
     _command(recipe, "--lattices", "2", "--out", str(tmp_path / "page.html"), "--audio", "none")
     assert "0 of 2 emotion lattices are given: the others are too large" in capsys.readouterr().out
+
+
+def test_elsewhere_than_in_a_recipe_it_tells_where_to_go(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"^exp/ent: no such experiment; next: run it in the recipe's folder"):
+        main(["--exp", "exp/ent"])
+    with pytest.raises(ConfigError, match=r"^dump/raw: no such folder of .* data; next: run it in the recipe's folder"):
+        main(["--model", str(recipe / "exp")])
 
 
 def test_errors_name_the_next_step(recipe: Path, tmp_path: Path) -> None:

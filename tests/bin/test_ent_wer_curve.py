@@ -67,6 +67,27 @@ def test_texts_are_made_and_decoded_with_once(options, tmp_path, capsys):
     assert (out / "wer50_seed1" / "test" / "utt2emo").is_file()
 
 
+def test_a_head_that_reads_no_text_has_no_curve(options, tmp_path):
+    """All points would be the same."""
+    config = yaml.safe_load((tmp_path / "exp" / "config.yaml").read_text())
+    config["utterance_head_conf"] = {**HEAD, "streams": ["acoustic"]}
+    torch.save(build_model(config).state_dict(), tmp_path / "exp" / "valid.loss.ave.pth")
+    (tmp_path / "exp" / "config.yaml").write_text(yaml.safe_dump(config))
+    with pytest.raises(ConfigError, match="reads no text"):
+        main(options)
+
+
+def test_a_packed_model_has_a_curve_elsewhere(packed, tmp_path):
+    options = ["--exp", str(packed.pack), "--data", str(packed.data), "--wer", "0"]
+    with pytest.raises(ConfigError, match="expected --out DIR"):
+        main(options)
+    main([*options, "--out", str(tmp_path / "curve")])
+    points = json.loads((tmp_path / "curve" / "wer_curve.json").read_text())["points"]
+    assert [point["name"] for point in points] == ["decoded", "reference"]
+    decoded = tmp_path / "curve" / "decoded" / packed.data.name / "utt2emo_posteriors"
+    assert decoded.read_bytes() == (packed.decoded / "utt2emo_posteriors").read_bytes()  # with the pack's options
+
+
 def test_a_rate_out_of_range_is_refused(options):
     with pytest.raises(ConfigError, match="option --wer"):
         main([*options, "--wer", "120"])

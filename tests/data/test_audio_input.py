@@ -61,10 +61,17 @@ def test_another_rate_is_resampled_as_a_file_of_it_is(tmp_path: Path) -> None:
     np.testing.assert_allclose(expected[200:-200], SAMPLES[200:-200], atol=2e-3)
 
 
-def test_a_lower_rate_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    assert len(samples_of((SAMPLES[:800], 8000))) == 1600
-    (warning,) = caplog.records
-    assert warning.getMessage().startswith("audio in memory: 8000 Hz is below the model's 16000 Hz")
+def test_a_lower_rate_is_told(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "a.wav", SAMPLES, 8000)
+    for audio in ((SAMPLES[:800], 8000), tmp_path / "a.wav", (tmp_path / "a.wav").read_bytes()):
+        recording = recording_of(audio, RATE)
+        assert recording.low_rate == recording.loaded().low_rate == 8000
+    assert recording_of((SAMPLES, 44100), RATE).low_rate is recording_of(SAMPLES, RATE).low_rate is None
+
+
+def test_a_rate_may_come_as_any_whole_number() -> None:
+    for rate in (16000, 16000.0, np.int32(16000), np.float64(16000)):
+        np.testing.assert_array_equal(samples_of((SAMPLES, rate)), SAMPLES)
 
 
 def test_no_samples_are_an_empty_recording(tmp_path: Path) -> None:
@@ -86,9 +93,9 @@ def test_no_samples_are_an_empty_recording(tmp_path: Path) -> None:
         (None, "not audio"),
         ([0.1, 0.2], "not audio"),
         ((SAMPLES,), r"expected a pair \(samples, rate in Hz\)"),
-        ((SAMPLES, "16000"), "expected a pair"),
-        ((16000, SAMPLES), "expected a pair"),
-        ((SAMPLES, 0), "not a sample rate"),
+        ((SAMPLES, "16000"), "not a sample rate; expected a whole number of Hz, 1 or more; got '16000'"),
+        ((16000, SAMPLES), "not a sample rate"),
+        *(((SAMPLES, rate), "not a sample rate") for rate in (0, True, 1.5, np.nan, np.inf, None)),
         (np.array(["a"]), "floating-point or whole numbers"),
         (np.zeros(9, complex), "floating-point or whole numbers"),
         (np.zeros(9, bool), "floating-point or whole numbers"),
@@ -96,8 +103,9 @@ def test_no_samples_are_an_empty_recording(tmp_path: Path) -> None:
         (np.zeros((9, 0)), r"expected samples"),
         (np.zeros((2, 1600)), "more channels than samples.*transpose them"),
         ((np.full(99, np.nan), 8000), "not finite"),
+        (np.full(99, np.inf), "not finite"),
         (io.StringIO("text"), "opened as text"),
-        (b"no audio", "audio in memory: not an audio file"),
+        (b"no audio", "audio without a file name: not an audio file"),
         ("nothing.wav", "nothing.wav: audio file is missing"),
     ],
 )
@@ -108,5 +116,5 @@ def test_what_is_no_audio_is_one_line(audio: object, message: str) -> None:
 
 def test_truncated_content_is_refused_like_a_truncated_file(tmp_path: Path) -> None:
     soundfile.write(tmp_path / "a.wav", SAMPLES, RATE)
-    with pytest.raises(AudioError, match="audio in memory: wav file is truncated"):
+    with pytest.raises(AudioError, match="audio without a file name: wav file is truncated"):
         recording_of((tmp_path / "a.wav").read_bytes()[:1000], RATE)

@@ -109,7 +109,7 @@ def test_what_cannot_be_is_refused():
         corrupt_text(text, 1.0, shares=SUBSTITUTIONS)
     with pytest.raises(DataError, match="vocabulary is empty"):
         corrupt_text(text, 1.0, vocabulary=[])
-    with pytest.raises(ConfigError, match="out of range"):
+    with pytest.raises(ConfigError, match="out of range; expected 0 to 100 %; got 150 %"):
         corrupt_text(text, 1.5)
     for shares in ((0, 0, 0), (1, -1, 0), (float("inf"), 0, 0), (float("nan"), 0, 0)):
         with pytest.raises(ConfigError, match="shares"):

@@ -16,6 +16,7 @@ import pytest
 from espnet_ent.demo.server import DemoServer, is_loopback, load_page
 from espnet_ent.demo.service import DemoLimits
 from espnet_ent.errors import AudioError, ConfigError
+from espnet_ent.report.html.page import asset
 from tests.amounts import amount
 
 pytestmark = pytest.mark.security
@@ -92,6 +93,13 @@ def test_the_page_runs_under_its_policy() -> None:
     assert page.count("<script") == page.count("<style") == 1
     assert " onclick=" not in page
     assert ' style="' not in page
+
+
+def test_emotions_have_the_colours_of_the_report() -> None:
+    page = load_page(LIMITS)[0].decode()
+    for name in ("emotions.css", "emotions.js"):
+        assert page.count(asset(name)) == 1
+    assert "{{" not in page
 
 
 def test_an_upload_is_answered(server: DemoServer) -> None:

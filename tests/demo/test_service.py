@@ -33,7 +33,9 @@ def upload(samples: np.ndarray, rate: int = RATE, kind: str = "WAV") -> bytes:
 def test_an_upload_gives_what_the_library_gives(transcriber: EmotionTranscriber) -> None:
     samples = 0.1 * np.random.default_rng(2).standard_normal((2 * RATE, 2))
     found = DemoService(transcriber, DemoLimits()).transcribe(upload(samples))
-    assert found == {**transcriber(upload(samples)).to_dict(), "neutral": "neu"}
+    assert found == {**transcriber(upload(samples)).to_dict(), "neutral": "neu", "notes": []}
+    (note,) = DemoService(transcriber, DemoLimits()).transcribe(upload(samples, 8000))["notes"]
+    assert note.startswith("1 recording has a lower sampling rate than the model's 16000 Hz (8000 Hz: 1); ")
     empty = DemoService(transcriber, DemoLimits()).transcribe(upload(samples[:0]))
     assert (empty["remark"], empty["text"]) == ("empty", "")
 

@@ -134,10 +134,24 @@ def test_the_block_is_attention_both_ways_with_residuals_norms_and_feed_forward(
 
 
 def test_text_and_hidden_states_meet_before_the_sound_in_the_hierarchy():
-    """Without the first level the text reaches the other streams only through the second."""
-    assert len(_head().blocks) == 2
-    assert len(_head(fusion="single").blocks) == 1
-    assert len(_head(fusion="concatenation").blocks) == 0
+    """The chain of the parts, as each fusion should call them."""
+    for fusion, num_blocks in (("hierarchical", 2), ("single", 1), ("concatenation", 0)):
+        head, inputs = _head(fusion=fusion), _inputs([6], [5])
+        assert len(head.blocks) == num_blocks
+        sound = head.streams["acoustic"](inputs.enc.acoustic.features, inputs.enc.acoustic.lengths)
+        hidden = head.streams["hidden"](inputs.h, inputs.enc.lengths)
+        text = head.streams["text"](inputs.labels, inputs.label_lengths)
+        if fusion == "hierarchical":
+            hidden, text = head.blocks[0](hidden, text)
+        fused = [sound.states, hidden.states, text.states]
+        if fusion != "concatenation":
+            both = torch.cat([hidden.states, text.states], dim=1)
+            streams = (Stream.of(states, torch.tensor([states.size(1)])) for states in (sound.states, both))
+            fused = [stream.states for stream in head.blocks[-1](*streams)]
+        nowhere = [torch.zeros(states.shape[:2], dtype=torch.bool) for states in fused]
+        pooled = [pool(*pair) for pool, *pair in zip(head.poolings, fused, nowhere, strict=True)]
+        expected = head.output(head.norm(torch.cat(pooled, dim=-1)))
+        torch.testing.assert_close(head.classify(inputs), expected)
 
 
 def test_it_asks_the_encoder_for_what_its_streams_are():
@@ -161,6 +175,16 @@ def test_it_asks_the_encoder_for_what_its_streams_are():
         ({"dropout": 1.0}, "dropout"),
         ({"detach_hidden": "yes"}, "detach_hidden"),
         ({"size": 7}, "even"),
+        ({"size": 0}, "size"),
+        ({"size": 8.0}, "size"),
+        ({"streams": [["text"]]}, "streams"),
+        ({"streams": "text"}, "streams"),
+        ({"dropout": "x"}, "dropout"),
+        ({"token_dropout": -0.1}, "token_dropout"),
+        ({"feedforward_size": 0}, "feedforward_size"),
+        ({"num_halvings": -1}, "num_halvings"),
+        ({"num_halvings": 1.5}, "num_halvings"),
+        ({"num_heads": "a"}, "num_heads"),
         ({"num_heads": 3}, "heads"),
     ],
 )

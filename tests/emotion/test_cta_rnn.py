@@ -75,7 +75,24 @@ def test_it_asks_for_layers_alone():
     assert CTARNNOptions().use == EncoderUse(states=False, layers=True)
 
 
-@pytest.mark.parametrize(("key", "value"), [("rnn", "rnn"), ("channel_reduction", -1), ("channel_reduction", 0.5)])
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rnn", "rnn"),
+        ("channel_reduction", -1),
+        ("channel_reduction", 0.5),
+        ("channel_reduction", True),
+        ("hidden_size", 0),
+        ("hidden_size", "a"),
+        ("num_layers", 0),
+        ("attention_size", 0),
+        ("attention_size", 1.5),
+        ("bidirectional", "no"),
+        ("dropout", 1.0),
+        ("dropout", "x"),
+        ("dropout", float("nan")),
+    ],
+)
 def test_wrong_options_are_refused(key, value):
-    with pytest.raises(ConfigError, match=key):
+    with pytest.raises(ConfigError, match=rf"utterance_head_conf\.{key}"):
         CTARNNOptions(**{key: value})

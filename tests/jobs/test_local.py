@@ -11,11 +11,19 @@ from pathlib import Path
 import pytest
 
 from espnet_ent.jobs.array import Job, expand_jobs
-from espnet_ent.jobs.local import STATUS_NOT_STARTED, JobResult, run_local
+from espnet_ent.jobs.execution import OnLine
+from espnet_ent.jobs.local import LocalRunner
+from espnet_ent.jobs.outcome import failure_lines, overall_status
+from espnet_ent.jobs.result import STATUS_NOT_STARTED, JobResult
+from espnet_ent.jobs.runner import RunOptions
 
 
 def _python(log: Path, code: str) -> Job:
     return Job(log, (sys.executable, "-c", code))
+
+
+def run_local(jobs: list[Job], max_jobs_run: int | None = None, on_line: OnLine | None = None) -> list[JobResult]:
+    return LocalRunner(RunOptions(max_jobs_run)).run(jobs, on_line)
 
 
 def _output(log: Path) -> list[str]:
@@ -114,3 +122,13 @@ def test_a_signal_to_the_runner_stops_the_jobs(
     assert "# Ended (code 143)" in (tmp_path / "1.log").read_text()
     assert threading.active_count() < 10
     assert signal.getsignal(number) == before
+
+
+def test_others_are_cancelled_on_request_and_the_status_is_that_of_the_failed_one(tmp_path: Path) -> None:
+    """The first of two jobs at a time fails once the second runs; the third is never started."""
+    code = f"touch {tmp_path}/on.JOB; until [ -e {tmp_path}/on.2 ]; do :; done; [ JOB = 1 ] && exit 7; exec sleep 60"
+    jobs = expand_jobs(["JOB=1:3", f"{tmp_path}/JOB.log", "sh", "-c", code])
+    results = LocalRunner(RunOptions(max_jobs_run=2, on_failure="cancel")).run(jobs)
+    assert [(result.status, result.cancelled) for result in results] == [(7, False), (143, True), (127, True)]
+    assert overall_status(results) == 7
+    assert failure_lines(results)[-1] == "2 other jobs were cancelled"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from espnet_ent.jobs.array import Job
-from espnet_ent.jobs.local import JobResult
 from espnet_ent.jobs.outcome import failure_lines, overall_status
+from espnet_ent.jobs.result import JobResult
 
 
 def _result(status: int, *last_lines: str, index: int | None = None) -> JobResult:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from espnet_ent.data.provenance import write_provenance
 from espnet_ent.errors import ScoringError
 from espnet_ent.metrics.scoring import score_directories, to_json
 from espnet_ent.report.terminal import summarise
@@ -96,6 +97,15 @@ def test_without_segments_eder_is_left_out_with_the_reason(tmp_path: Path) -> No
     assert results["eder"] is None
     assert results["eder_left_out"] == "the reference has no emo_segments"
     assert results["checkpoint"] is None
+
+
+def test_a_text_that_the_utterance_head_was_given_is_told(tmp_path: Path) -> None:
+    _, hypothesis = write_scored_pair(tmp_path)
+    for made_from, told in (({"data": "a"}, None), ({"data": "a", "emotion_text": "b"}, True)):
+        write_provenance(hypothesis, made_from)
+        results = _score(tmp_path)
+        assert results.get("emotion_text") is told
+        assert ("ORACLE: the utterance head was given a text" in summarise(results)) is bool(told)
 
 
 def test_perfect_hypothesis(tmp_path: Path) -> None:

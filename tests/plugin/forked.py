@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 
@@ -36,6 +38,13 @@ def start(function: Callable, *args: object, **kwargs: object) -> int:
 def finish(pid: int) -> int:
     """Wait for a child; its exit status, or minus the signal that ended it."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def wait_for(path: Path) -> None:
+    """Wait until a child has written a file."""
+    deadline = time.monotonic() + _LONGEST
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
 
 
 def run(function: Callable, *args: object, **kwargs: object) -> int:

@@ -260,7 +260,15 @@ def test_a_frontend_beside_that_of_the_source_is_refused(root):
         build_model(changed)
 
 
-def test_an_emotion_branch_needs_features(tmp_path):
+_FUSION = {"utterance_head": "coattention", "model_conf": {"lattice_weight": 0}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [({"emotion_branch": "local_context"}, "an emotion branch"), (_FUSION, "an acoustic stream")],
+    ids=["emotion_branch", "coattention"],
+)
+def test_what_reads_features_needs_a_source_that_has_some(tmp_path, changes, named):
     make_recogniser(
         tmp_path,
         frontend="sliding_window",
@@ -270,8 +278,8 @@ def test_an_emotion_branch_needs_features(tmp_path):
         normalize=None,
         specaug=None,
     )
-    with pytest.raises(ConfigError, match="no features for an emotion branch"):
-        build_model(config(tmp_path, {"emotion_branch": "local_context"}))
+    with pytest.raises(ConfigError, match=f"no features for {named}"):
+        build_model(config(tmp_path, changes))
 
 
 def test_utterances_too_short_for_the_source_are_named_as_such(root):

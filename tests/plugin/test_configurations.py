@@ -12,7 +12,8 @@ import yaml
 from espnet_ent.encoders.ssl import SSLEncoder
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.plugin.builder import build_model
-from espnet_ent.plugin.freezing import train_unfrozen
+from espnet_ent.plugin.distributed import share_model
+from espnet_ent.plugin.freezing import tell_update, train_unfrozen
 from espnet_ent.plugin.parameter_groups import effective_rates, split_groups
 from espnet_ent.plugin.task import ENTTask
 from tests.encoders.tiny_ssl import save_tiny
@@ -30,6 +31,19 @@ _FAMILY = {
     "openai/whisper-small": "whisper",
 }
 """Model that a configuration names -> tiny model that is put in its place."""
+_SHARED = (
+    "train_ent_mini",
+    "train_fent_mini_paper",
+    "train_cta_rnn_mini",
+    "tuning/train_fent_mini_separating",
+    "tuning/train_asr_fusion_wav2vec2_base",
+    "tuning/train_cta_rnn_whisper",
+    "tuning/train_ent_espnet_asr",
+    "tuning/train_fent_wav2vec2_base",
+    "tuning/train_ent_wav2vec2_base_finetune",
+    "tuning/train_fent_wavlm_base_finetune",
+)
+"""One of each kind: what may get no gradient is the same in the others."""
 
 
 def _name(path: Path) -> str:
@@ -42,6 +56,17 @@ def _read(path: Path) -> dict:
     args = vars(ENTTask.get_parser().parse_args(given))
     normalize = args["normalize"] if args["encoder"] == "ssl" else "utterance_mvn"  # there are no statistics here
     return {**args, "token_list": TOKENS, "emotion_list": FOUR_EMOTIONS.to_lines(), "normalize": normalize}
+
+
+def _with_tiny_models(config: dict, folder: Path) -> dict:
+    """The configuration with tiny models in place of pretrained ones."""
+    if config["encoder"] == "ssl":
+        directory = save_tiny(folder / "model", _FAMILY[config["encoder_conf"]["model"]])
+        config["encoder_conf"] = {**config["encoder_conf"], "model": str(directory)}
+    if config["encoder"] == "espnet_asr":
+        make_recogniser(folder / "asr")
+        config["encoder_conf"] = {**config["encoder_conf"], "source": str(folder / "asr")}
+    return config
 
 
 def test_the_two_other_systems_are_there():
@@ -61,13 +86,7 @@ def test_the_pretrained_models_are_there_in_all_forms():
 
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=_name)
 def test_a_configuration_builds_and_trains_for_a_step(path, tmp_path):
-    config = _read(path)
-    if config["encoder"] == "ssl":
-        directory = save_tiny(tmp_path / "model", _FAMILY[config["encoder_conf"]["model"]])
-        config["encoder_conf"] = {**config["encoder_conf"], "model": str(directory)}
-    if config["encoder"] == "espnet_asr":
-        make_recogniser(tmp_path / "asr")
-        config["encoder_conf"] = {**config["encoder_conf"], "source": str(tmp_path / "asr")}
+    config = _with_tiny_models(_read(path), tmp_path)
     torch.manual_seed(0)
     model = build_model(config)
     train_unfrozen(model)
@@ -87,6 +106,37 @@ def test_a_configuration_builds_and_trains_for_a_step(path, tmp_path):
         assert frozen == ("_finetune" not in path.stem)
         assert ("fent" in path.stem and frozen) == (model.encoder.emotion_mix is not None)
         assert (len(set(effective_rates(optimizer))) > 1) == (not frozen)
+
+
+@pytest.fixture(scope="module")
+def _one_process(tmp_path_factory):
+    """A process group of one: torch waits for every gradient in it as it does in larger ones."""
+    meeting = f"file://{tmp_path_factory.mktemp('group')}/meeting"
+    torch.distributed.init_process_group("gloo", init_method=meeting, world_size=1, rank=0)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.usefixtures("_one_process")
+@pytest.mark.filterwarnings("ignore:.*Grad strides do not match bucket view strides")
+@pytest.mark.parametrize("name", _SHARED)
+def test_a_configuration_trains_with_others_whatever_a_batch_holds(name, tmp_path):
+    """No parameter is waited for in vain, and the statistics are the same: another process may have another batch."""
+    config = _with_tiny_models(_read(ROOT / "conf" / f"{name}.yaml"), tmp_path)
+    torch.manual_seed(0)
+    model = build_model(config)
+    train_unfrozen(model)
+    shared = share_model(model, False, True, None)
+    batches = [tiny_batch((12000, 9600)) for _ in range(4)]
+    batches[1]["emotion"] = torch.full_like(batches[1]["emotion"], FOUR_EMOTIONS.neutral_index)
+    batches[2]["text_lengths"] = torch.zeros_like(batches[2]["text_lengths"])
+    found = []
+    for batch in batches:
+        loss, stats, _ = shared(**batch)
+        loss.backward()
+        tell_update(shared)
+        found.append(set(stats))
+    assert found == [found[0]] * len(batches)
 
 
 @pytest.mark.parametrize("path", [path for path in CONFIGURATIONS if "/tuning/" in str(path)], ids=_name)

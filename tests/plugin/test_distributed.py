@@ -6,6 +6,8 @@ import pytest
 import torch
 from espnet2.train.distributed_utils import DistributedOption
 
+from espnet_ent.errors import CheckpointError, ConfigError
+from espnet_ent.plugin.distributed import check_same_epoch, failures_named, share_model
 from espnet_ent.plugin.stopping import StoppedError
 from espnet_ent.plugin.trainer import ENTTrainer
 from tests.plugin import forked
@@ -90,3 +92,37 @@ def test_a_stop_of_one_process_stops_all(tmp_path):
             train_share(*args)
 
     train(tmp_path / "run", faults=({}, {(1, 1): "sigterm"}), function=stopped)
+
+
+def test_parameters_without_a_gradient_are_told_of_in_one_line(tmp_path):
+    class Partly(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.used, self.unused = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
+
+        def forward(self, x):
+            return self.used(x).sum()
+
+    def unused():
+        torch.distributed.init_process_group("gloo", init_method=f"file://{tmp_path}/meeting", world_size=1, rank=0)
+        shared = share_model(Partly(), False, True, None)
+        shared(torch.ones(1, 2)).backward()
+        told = pytest.raises(ConfigError, match="get no gradient; got false; next: pass --unused_parameters true")
+        with told, failures_named():
+            shared(torch.ones(1, 2))
+        shared = share_model(Partly(), True, True, None)
+        for _ in range(2):
+            shared(torch.ones(1, 2)).backward()
+
+    assert forked.run(unused) == forked.SUCCESS
+
+
+def test_processes_that_found_different_checkpoints_stop(tmp_path):
+    def check(output_dir, rank, *_):
+        meeting = f"file://{output_dir}/.meeting"
+        torch.distributed.init_process_group("gloo", init_method=meeting, world_size=WORLD_SIZE, rank=rank)
+        check_same_epoch(3, output_dir)
+        with pytest.raises(CheckpointError, match="see different checkpoints; got epochs 0 1"):
+            check_same_epoch(rank, output_dir)
+
+    train(tmp_path / "run", function=check)

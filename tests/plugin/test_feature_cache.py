@@ -26,6 +26,7 @@ from tests.encoders.tiny_ssl import FAMILIES, save_tiny
 from tests.plugin.asr_models import make_recogniser
 from tests.plugin.cached import cache, from_cache, make_cacheable
 from tests.plugin.experiment import make_data, statistics_options, training_options
+from tests.plugin.sharing import train
 from tests.plugin.tiny import tiny_config
 from tests.plugin.training import resumable, same, statistics
 
@@ -94,6 +95,12 @@ def test_a_resumed_run_ends_with_the_same_parameters(trained, prepared, tmp_path
     assert same(resumable(tmp_path), resumable(trained[1]))
 
 
+@pytest.mark.filterwarnings("ignore:.*Grad strides do not match bucket view strides")
+def test_two_processes_read_their_shares_of_the_cache(trained, prepared, tmp_path):
+    assert train(options(prepared, prepared, tmp_path)) == [0, 0]
+    np.testing.assert_allclose(losses(tmp_path), losses(trained[1]), rtol=1e-4)
+
+
 @pytest.mark.parametrize("family", [*FAMILIES, "espnet_asr"])
 def test_every_family_gives_the_same_states_from_disk(tmp_path, family):
     """To the bit in float32: the cache holds what the encoder gives of each utterance alone."""
@@ -127,6 +134,24 @@ def test_the_result_does_not_depend_on_nj(prepared, tmp_path):
     one, two = (_files(next((tmp_path / "copy" / name).iterdir())) for name in ("store", "store2"))
     assert one.keys() == two.keys()
     assert {name for name in one if one[name] != two[name]} <= {".lock"}
+
+
+def test_shares_fill_the_store_beside_each_other(prepared, tmp_path, capsys):
+    """Other arks, the same states."""
+    shutil.copytree(prepared, tmp_path / "copy", ignore=shutil.ignore_patterns("exp*", "store*", "cached*"))
+    others = ("--config", str(tmp_path / "copy/config.yaml"))
+    for number in (2, 1, 3):
+        cache(tmp_path / "copy", "--share", f"{number}/3", *others)
+    assert not (tmp_path / "copy/cached").exists()
+    capsys.readouterr()
+    cache(tmp_path / "copy", "--nj", "3", *others)
+    assert capsys.readouterr().out.count(", 0 recordings encoded") == 2
+    for phase in ("train", "valid"):
+        one, several = (CachedSet(root / "cached" / phase / "states.scp") for root in (prepared, tmp_path / "copy"))
+        assert list(one) == list(several)
+        for utt_id in one:
+            np.testing.assert_array_equal(one[utt_id].states, several[utt_id].states)
+            np.testing.assert_array_equal(one[utt_id].local, several[utt_id].local)
 
 
 def test_a_second_run_computes_nothing(prepared, capsys, monkeypatch):

@@ -146,10 +146,13 @@ def test_fusion_with_ctc_in_place_of_a_transducer_decodes_words():
 def test_emotion_alone_is_told_without_words_or_timeline():
     transcriber = EmotionTranscriber(build(**CTA_RNN))
     assert not transcriber.model.tells_words
-    for samples in (_noise(), _noise(50 * 16000), np.zeros(0, np.float32)):
+    for samples in (_noise(), _noise(50 * 16000)):
         found = transcriber(samples)
         assert (found.text, found.words, found.timeline) == ("", (), None)
         np.testing.assert_allclose(found.posteriors.sum(), 1.0, rtol=1e-5)
+    nothing = transcriber(np.zeros(0, np.float32))
+    assert (nothing.text, nothing.words) == ("", ())
+    assert nothing.timeline is nothing.emotion is nothing.posteriors is None
 
 
 def test_a_beam_search_needs_a_transducer():
@@ -169,6 +172,37 @@ def test_the_head_sees_a_text_that_is_given_in_place_of_the_decoded_one():
         text = (labels, torch.tensor([4]))
         expected = model.classify(enc, model.emotion_states(*text), *text).softmax(dim=-1)
     np.testing.assert_allclose(given.posteriors, expected[0].numpy(), rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reads"),
+    [
+        ({}, True),
+        ({"transducer": None, "model_conf": EMOTION_ONLY}, False),
+        (CTA_RNN, False),
+        (FUSION, True),
+        (
+            {**FUSION, "utterance_head_conf": {**FUSION_CONF, "streams": ["acoustic", "hidden"], "fusion": "single"}},
+            False,
+        ),
+        ({"model_conf": {"utterance_weight": 0}}, False),
+    ],
+)
+def test_a_model_knows_whether_a_text_changes_the_emotion(changes, reads):
+    model = build(**changes)
+    assert model.reads_text is reads
+    if model.utterance_head is not None:
+        transcriber = EmotionTranscriber(model)
+        one, other = (transcriber.transcribe_recordings([_recording()], [text])[0].posteriors for text in ([3], [4, 5]))
+        assert np.array_equal(one, other) is not reads
+
+
+def test_a_text_that_nobody_will_recognise_is_told(caplog):
+    only_text = {"transducer": None, "model_conf": EMOTION_ONLY}
+    build(**FUSION)
+    assert not caplog.messages
+    build(**{**FUSION, **only_text})
+    assert "nothing here learns to recognise one" in caplog.text
 
 
 def test_a_text_for_the_head_is_refused_where_windows_would_part_it():

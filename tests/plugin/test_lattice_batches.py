@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from espnet_ent.bin import ent_train
 from espnet_ent.errors import ConfigError, DataError
 from espnet_ent.plugin.builder import frame_grid
-from espnet_ent.plugin.lattice_batches import lattice_batches, lattice_sizes, pack
+from espnet_ent.plugin.lattice_batches import lattice_batches, lattice_sizes, pack, share_of
 from tests.plugin.experiment import make_data, statistics_options, training_options
 
 FRAME = 640  # samples
@@ -51,6 +51,26 @@ def test_a_batch_has_at_most_so_many_nodes_or_one_utterance(utterances, bins) ->
         assert sum(sizes[utt] for utt in batch) <= bins or len(batch) == 1
     for batch, following in itertools.pairwise(batches):  # none could take one more
         assert sum(sizes[utt] for utt in batch) + sizes[following[0]] > bins
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(1, 5), min_size=1, max_size=12), st.integers(1, 5))
+def test_shares_are_equally_many_and_hold_every_utterance(lengths, num_shares) -> None:
+    names = iter(range(100))
+    batches = [tuple(f"u{next(names)}" for _ in range(length)) for length in lengths]
+    shares = [share_of(batches, rank, num_shares, may_repeat=True) for rank in range(num_shares)]
+    assert len({len(share) for share in shares}) == 1
+    used = [utt_id for share in shares for batch in share for utt_id in batch]
+    assert set(used) == {utt_id for batch in batches for utt_id in batch}
+    strict = [share_of(batches, rank, num_shares, may_repeat=False) for rank in range(num_shares)]
+    if sum(lengths) >= -(-len(lengths) // num_shares) * num_shares:  # enough to have one in each of the batches
+        assert strict == shares
+        assert len(used) == len(set(used))
+    else:
+        assert strict == [None] * num_shares
+        assert len(used) - len(set(used)) < num_shares
+    whole = [set(batch) for batch in batches]
+    assert all(any(set(batch) <= of_one for of_one in whole) for share in shares for batch in share)  # none is larger
 
 
 def test_what_is_too_large_is_named_and_can_be_left_out(tmp_path, caplog) -> None:

@@ -8,6 +8,7 @@ import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from espnet2.main_funcs.pack_funcs import unpack as espnet_unpack
 from huggingface_hub import constants
 
 from espnet_ent.data.audio import read_audio
+from espnet_ent.encoders.ssl_checkpoint import describe
 from espnet_ent.errors import CheckpointError, ConfigError, EntError
 from espnet_ent.inference import EmotionTranscriber, InferenceConfig
 from espnet_ent.plugin.packs import DEFAULT_CHECKPOINT, copy_pack, open_pack, unpack
+from tests.encoders.tiny_ssl import save_tiny
 from tests.hub_cache import put_into_cache
 from tests.plugin.packed import PackedExperiment, as_tar, repacked, rewrite
 
@@ -198,6 +201,19 @@ def _pickle(directory: Path, mark: Path) -> None:
     torch.save({"weight": _Evil(mark)}, directory / DEFAULT_CHECKPOINT)
 
 
+def _ssl(change: Callable[[dict[str, Any]], object], **conf: object) -> Callable[[Path, Path], None]:
+    """A configuration whose ``stored`` is right but for a change."""
+
+    def write(directory: Path, mark: Path) -> None:
+        found = describe(str(save_tiny(mark.parent / "model", "wavlm-base"))).to_config()
+        shutil.rmtree(mark.parent / "model")
+        change(found)
+        options = {"model": "nobody/model", "local_files_only": True, **conf, "stored": found}
+        _yaml(encoder="ssl", emotion_branch=None, normalize=None, encoder_conf=options)(directory, mark)
+
+    return write
+
+
 def _old_pickle(directory: Path, mark: Path) -> None:
     (directory / DEFAULT_CHECKPOINT).write_bytes(pickle.dumps(_Evil(mark)))
 
@@ -246,8 +262,22 @@ HOSTILE: dict[str, tuple[Callable[[Path, Path], None], str]] = {
                 "stored": {"model": {"model_type": "bert"}, "features": {}, "weights_sha256": "0"},
             },
         ),
-        "encoder_conf.stored.model: not a speech model that is known",
+        "encoder_conf.stored.model.model_type: not a speech model that is known",
     ),
+    "no strides": (
+        _ssl(lambda s: s["model"].pop("conv_stride")),
+        "stored.model.conv_stride: wrong value; expected a list",
+    ),
+    "text as strides": (
+        _ssl(lambda s: s["model"].update(conv_stride="5,2"), frozen=False),
+        "stored.model.conv_stride: ",
+    ),
+    "stride of nothing": (_ssl(lambda s: s["model"]["conv_stride"].__setitem__(0, 0)), "stored.model.conv_stride: "),
+    "text as a probability": (_ssl(lambda s: s["model"].update(mask_time_prob="x")), "field 'mask_time_prob'"),
+    "unknown activation": (_ssl(lambda s: s["model"].update(hidden_act="x"), frozen=False), "got KeyError: 'x'"),
+    "text as a rate": (_ssl(lambda s: s["features"].update(sampling_rate="16k")), "stored.features.sampling_rate: "),
+    "no digest": (_ssl(lambda s: s.update(weights_sha256="xyz")), "stored.weights_sha256: not a SHA-256; expected 64"),
+    "number as settings": (_ssl(lambda s: s.update(model=5)), "encoder_conf.stored.model: not as training writes it"),
     "packed code": (_text("packed_encoder/config.json", '{"auto_map": {"A": "m.A"}}'), "auto_map is refused"),
     "program": (_text("packed_encoder/modeling.py", "x"), "a kind of file that no packed model has"),
     "other pickle": (_text("packed_encoder/pytorch_model.bin", "x"), "a kind of file that no packed model has"),

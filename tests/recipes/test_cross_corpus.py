@@ -57,7 +57,9 @@ def test_every_corpus_is_prepared_with_its_place_and_part(workspace: Workspace) 
     ]
     assert _pairs(third)["--dev_sessions"] == "6"
     assert {_pairs(call)["--tags"] for call in (first, second, third)} == {"keep"}
-    assert validating[2:6] == ["data/train", "data/dev", "data/iemocap", "data/zed"]
+    assert [word for word in validating if word.startswith("data/")][:4] == [
+        *("data/train", "data/dev", "data/iemocap", "data/zed")
+    ]
 
 
 def test_iemocap_trains_on_four_sessions_and_prepared_sets_are_copied(workspace: Workspace) -> None:

@@ -50,8 +50,40 @@ def test_each_variant_is_run_and_all_are_told_in_one_table(recipe: Path) -> None
     assert report[report.index("--out") + 1] == "exp_words/RESULTS_list.md"
 
 
-def test_what_it_sets_itself_is_refused(recipe: Path) -> None:
-    status, told = run(recipe, "--ent_tag", "mine")
-    assert status != 0
-    assert "option --ent_tag is set by utils/variants.sh for each variant" in told
+def test_the_table_is_made_by_the_interpreter_of_the_recipe(recipe: Path) -> None:
+    (recipe / "python").rename(recipe / "my python")
+    status, told = run(recipe, "--python", str(recipe / "my python"))
+    assert status == 0, told
+    assert (recipe / "calls").read_text().splitlines()[-1].startswith("my python|-m|espnet_ent.bin.ent_report_results|")
+
+
+def test_a_last_line_without_an_end_is_a_variant(recipe: Path) -> None:
+    (recipe / "list.txt").write_text("plain\nlast --seed 2")
+    status, told = run(recipe)
+    assert status == 0, told
+    first, second, _ = (recipe / "calls").read_text().splitlines()
+    assert "|list_plain|" in first
+    assert "|list_last|--ent_args|--seed 2|" in second
+
+
+@pytest.mark.parametrize("option", ["--ent_tag", "--ent-tag", "--stage"])
+def test_what_it_sets_itself_is_refused(recipe: Path, option: str) -> None:
+    status, told = run(recipe, option, "9")
+    assert status == 2
+    assert f"option {option.replace('-t', '_t')} is set by utils/variants.sh for each variant" in told
     assert not (recipe / "calls").exists()
+
+
+@pytest.mark.parametrize("option", ["--folds", "--seeds", "--protocol"])
+def test_runs_that_its_table_would_not_find_are_refused(recipe: Path, option: str) -> None:
+    """Before anything is trained."""
+    status, told = run(recipe, option, "1")
+    assert status == 2
+    assert f"option {option} is for one system" in told
+    assert not (recipe / "calls").exists()
+
+
+def test_the_demonstrations_refuse_what_they_set_themselves() -> None:
+    command = [str(ROOT / "egs2/mini_ent/ent1/demo_system.sh"), "asr_fusion", "--expdir", "mine"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (2, f"demo_system.sh: error: option --expdir is set by {command[0]}\n")

@@ -52,6 +52,14 @@ def _tables(text: str) -> list[dict[str, list[str]]]:
     return tables
 
 
+def test_a_head_that_was_given_a_text_is_marked(tmp_path: Path) -> None:
+    pattern = write_two_folds(tmp_path)
+    for path in tmp_path.rglob("score/results.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "emotion_text": True}))
+    setting, *_ = _tables(_report(_read(pattern)))
+    assert setting["checkpoint"] == ["valid.loss.ave.pth (ORACLE: the utterance head was given a text)"]
+
+
 def test_folds_their_mean_their_spread_and_what_is_pooled(tmp_path: Path) -> None:
     setting, utterance, timeline, confusion = _tables(_report(_read(write_two_folds(tmp_path))))
     assert setting["protocol"] == ["honest"]

@@ -16,7 +16,7 @@ from matplotlib.image import imread
 from espnet_ent.bin.ent_layers import main
 from espnet_ent.data.datadir import write_data_dir
 from espnet_ent.data.utterance import Utterance
-from espnet_ent.errors import DataError
+from espnet_ent.errors import DataError, ScoringError
 from espnet_ent.frames import FrameGrid
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.plugin.builder import build_model
@@ -180,3 +180,7 @@ def test_the_command_probes_a_trained_model_once(sets, tmp_path, capsys):
     main(options)
     assert "is there already" in capsys.readouterr().out
     assert (out / "layers.json").stat().st_mtime_ns == before
+    for damaged in (b"{", b"[1]", b"[" * 100_000, b"\xff"):
+        (out / "layers.json").write_bytes(damaged)
+        with pytest.raises(ScoringError, match=r"layers\.json: file is damaged; .*next: remove .*layers\.json$"):
+            main(options)

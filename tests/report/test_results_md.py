@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -126,4 +127,21 @@ def test_one_system_on_several_sets_has_all_of_them_in_one_table(experiments: li
     assert rows[2:] == ["test", "test2"]
     words = fent.scored[0].results["recognition"]["wer"]
     assert f"| {100 * words['rate']:.2f} [" in table
+    (test, _) = (line for line in table.splitlines() if line.startswith("| test"))
+    # set, utterances, speakers, WER, WA, UA, F1, EDER
+    assert [cell.strip() for cell in test.split("|")[5:8]] == ["50.00", "50.00 [0.0, 100.0]", "38.89"]
     assert "All sets" not in render_markdown(summary_blocks(experiments))
+
+
+def test_scores_of_a_head_that_was_given_a_text_are_oracles_in_every_table(tmp_path: Path) -> None:
+    (_, fent) = write_experiments(tmp_path)
+    path = fent / "decode_greedy" / "test" / "score" / "results.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "emotion_text": True}))
+    text = render_markdown(report_blocks([read_experiment(fent)]))
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert len([row for row in rows if row.startswith("| ORACLE (text given): test ")]) == 1  # of all sets
+    assert len([row for row in rows if row.startswith("| ORACLE (text given): fent ")]) >= 2  # utterances, timelines
+    assert "in place of the recognised one" in text.partition("## Set test:")[2].partition("## Set test2:")[0]
+    other = text.partition("## Set test2:")[2].partition("##")[0]
+    assert other
+    assert "ORACLE (text given)" not in other

@@ -160,7 +160,8 @@ def test_a_system_without_words_has_a_curve_without_the_decoded_text(data: Path,
 def test_what_makes_no_curve_is_refused(data: Path, tmp_path: Path) -> None:
     with pytest.raises(ScoringError, match="no emotions to compare"):
         measure_wer_curve(data, tmp_path / "out", Listener(data, has_head=False))
-    for wrong in ({"targets": ()}, {"targets": (0.1, 0.1)}, {"seeds": ()}, {"targets": (-0.1,)}, {"targets": (1.2,)}):
+    alike = {"targets": (0.1, 0.1 + 1e-9)}  # one name
+    for wrong in ({"targets": ()}, alike, {"seeds": ()}, {"targets": (-0.1,)}, {"targets": (1.2,)}):
         with pytest.raises(ConfigError, match="option --"):
             CurvePlan(**wrong)
     write_lines(data / "untranscribed", *(f"u{number:02d}" for number in range(80)))

@@ -146,6 +146,7 @@ esac
 
 # Names and places that follow from the options
 . utils/functions.sh
+. utils/jobs.sh
 . utils/folds.sh
 . utils/language_model.sh
 . utils/feature_cache.sh
@@ -170,14 +171,11 @@ if is_tests_only; then
     export ENT_TESTS_ONLY=true # for local/data.sh
 fi
 
-export ENT_PYTHON=${python} # for local/*.sh
-train_cmd=${train_cmd/#python /"${python}" }
-cuda_cmd=${cuda_cmd/#python /"${python}" }
+export ENT_PYTHON=${python} ENT_NJ=${nj} # for local/*.sh
 "${python}" -c 'import numpy, soundfile, yaml, espnet_ent' 2>/dev/null ||
     fail "${python} has not all packages that are needed; next: make env in ${ENT_ROOT}, then make doctor"
 
-train_cmd_of_stage=${train_cmd}
-[ "${ngpu}" -eq 0 ] || train_cmd_of_stage=${cuda_cmd}
+choose_commands
 
 if is_several; then
     run_folds
@@ -192,7 +190,7 @@ if runs 1; then
     read -ra all_sets <<<"${raw_training_sets} ${test_sets#org/"${source_valid_set}"}"
     validate_options=(--emotion_list "${emotion_list}" --emotion "${use_emotion}")
     [ "${resample}" = true ] || validate_options+=(--fs "${fs}")
-    ent ent_validate "${all_sets[@]/#/${datadir}/}" "${validate_options[@]}"
+    on_node ent_validate --nj "${nj}" "${all_sets[@]/#/${datadir}/}" "${validate_options[@]}"
 fi
 
 if runs 2; then
@@ -202,7 +200,7 @@ if runs 2; then
         needs "${datadir}/${source_train_set}/wav.scp" 1
         perturbed+=_sp
         # shellcheck disable=SC2086  # factors are words
-        ent ent_perturb --data "${datadir}/${source_train_set}" --out "${datadir}/${perturbed}" --factors ${speed_perturb_factors} \
+        on_node ent_perturb --data "${datadir}/${source_train_set}" --out "${datadir}/${perturbed}" --factors ${speed_perturb_factors} \
             --fs "${fs}" --resample "${resample}" --nj "${nj}"
     else
         log "stage 2: speed perturbation skipped (--speed_perturb_factors is empty)"
@@ -212,7 +210,7 @@ if runs 2; then
         for pair in "${perturbed} ${train_set}" "${source_valid_set} ${valid_set}"; do
             needs "${datadir}/${pair% *}/wav.scp" 1
             # shellcheck disable=SC2086  # options are words
-            ent ent_mix --data "${datadir}/${pair% *}" --out "${datadir}/${pair#* }" --emotion_list "${emotion_list}" \
+            on_node ent_mix --data "${datadir}/${pair% *}" --out "${datadir}/${pair#* }" --emotion_list "${emotion_list}" \
                 --fs "${fs}" --resample "${resample}" --nj "${nj}" ${mixing_args}
         done
     fi
@@ -224,7 +222,7 @@ if runs 3; then
     for name in ${training_sets} ${test_sets#org/"${valid_set}"}; do
         [[ ${name} != "${train_set}" && ${name} != "${valid_set}" ]] || continue # made as org/, filtered in stage 4
         needs "${datadir}/${name#org/}/wav.scp" 1
-        ent ent_format --data "${datadir}/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
+        on_node ent_format --data "${datadir}/${name#org/}" --out "${data_feats}/${name}" --audio_format "${audio_format}" \
             --fs "${fs}" --resample "${resample}" --nj "${nj}"
     done
 fi
@@ -239,7 +237,7 @@ if runs 4; then
     done
     read -ra compared_tests <<<"${test_sets#org/"${source_valid_set}"}"
     read -ra shared <<<"${leakage_allow}"
-    ent ent_check_leakage --train "${datadir}/${source_train_set}" --dev "${datadir}/${source_valid_set}" --nj "${nj}" \
+    on_node ent_check_leakage --train "${datadir}/${source_train_set}" --dev "${datadir}/${source_valid_set}" --nj "${nj}" \
         --dev_is_test "${dev_is_test}" --test "${compared_tests[@]/#/${datadir}/}" --allow "${shared[@]}"
 fi
 
@@ -271,10 +269,7 @@ fi
 
 if runs 10; then
     log "stage 10: statistics in ${ent_stats_dir}"
-    train_arguments
-    # shellcheck disable=SC2086  # commands and options are words
-    ${train_cmd} --show "is there already" "${ent_stats_dir}/stats.log" "${python}" -m espnet_ent.bin.ent_train --collect_stats true \
-        --output_dir "${ent_stats_dir}" "${train_args[@]}" ${ent_args}
+    statistics_stage
 fi
 
 if runs 11; then
@@ -283,7 +278,7 @@ if runs 11; then
     training_options
     trainer=(-m espnet_ent.bin.ent_train)
     if [ "${ngpu}" -gt 1 ] || [ "${num_nodes}" -gt 1 ]; then
-        trainer=(-m espnet2.bin.launch --cmd "${train_cmd_of_stage}" --log "${ent_exp}/train.log" --ngpu "${ngpu}"
+        trainer=(-m espnet2.bin.launch --cmd "${launch_cmd}" --log "${ent_exp}/train.log" --ngpu "${ngpu}"
             --num_nodes "${num_nodes}" --init_file_prefix "${ent_exp}/.dist_init_" --multiprocessing_distributed true
             -- "${python}" -m espnet_ent.bin.ent_train)
         # shellcheck disable=SC2086  # options are words
@@ -299,7 +294,7 @@ fi
 if runs 12; then
     log "stage 12: decoding with ${inference_ent_model}"
     needs "${ent_exp}/config.yaml" 11
-    decode_options=(--exp "${ent_exp}" --nj "${inference_nj}")
+    decode_options=(--exp "${ent_exp}")
     [ -z "${inference_config}" ] || decode_options+=(--config "${inference_config}")
     [ "${gpu_inference}" = false ] || decode_options+=(--device cuda)
     lm_decode_options
@@ -308,7 +303,7 @@ if runs 12; then
         for name in $(decoded_sets); do
             needs "${data_feats}/${name}/wav.scp" 3
             # shellcheck disable=SC2086  # options are words
-            ent ent_decode --data "${data_feats}/${name}" --out "$(decoded_dir "${checkpoint}" "${name}")" \
+            decode_set "$(decoded_dir "${checkpoint}" "${name}")" --data "${data_feats}/${name}" \
                 --inference_ent_model "${checkpoint}" "${decode_options[@]}" ${inference_args}
         done
     done

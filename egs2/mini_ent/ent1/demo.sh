@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . utils/log.sh
 . ./path.sh
+. utils/given_option.sh
 
 systems=(ent fent)
 for argument in "$@"; do
@@ -36,6 +37,6 @@ done
 for system in "${systems[@]}"; do
     ./run.sh --stage 13 --stop_stage 13 --ent_config "conf/train_${system}_mini.yaml" "$@"
 done
-python -m espnet_ent.bin.ent_report_results --exp exp/ent_train_ent_mini_raw_char exp/ent_train_fent_mini_raw_char \
+"$(given_option python python "$@")" -m espnet_ent.bin.ent_report_results --exp exp/ent_train_ent_mini_raw_char exp/ent_train_fent_mini_raw_char \
     --difficulty data/difficulty.json --command "make demo" --out RESULTS.md --print true
 log "all tables in ${PWD}/RESULTS.md"

@@ -7,10 +7,14 @@ set -euo pipefail
 cd "$(dirname "$0")"
 . utils/log.sh
 . ./path.sh
+. utils/given_option.sh
 
 [ $# -ge 1 ] || fail "usage: $0 cta_rnn|asr_fusion [options of run.sh]"
 system=$1
 shift
+refuse_fixed "ent_config ent_tag ent_exp ent_args stage stop_stage expdir datadir dumpdir test_sets pretrained_model folds seeds" \
+    "is set by $0" "$@"
+python=$(given_option python python "$@")
 case ${system} in
     cta_rnn)
         ./run.sh --stage 1 --stop_stage 11 --test_sets test "$@"
@@ -24,7 +28,7 @@ case ${system} in
         utils/variants.sh conf/variants/asr_fusion.txt --ent_config conf/train_asr_fusion_mini.yaml "${options[@]}" \
             --pretrained_model exp_words/ent_asr/valid.loss.ave.pth "$@"
         for variant in hierarchical acoustic_text; do
-            python -m espnet_ent.bin.ent_wer_curve --exp "exp_words/ent_asr_fusion_${variant}" --data dump_words/raw/test \
+            "${python}" -m espnet_ent.bin.ent_wer_curve --exp "exp_words/ent_asr_fusion_${variant}" --data dump_words/raw/test \
                 --vocabulary dump_words/raw/train/text --seeds 0 1
         done
         ;;

@@ -36,7 +36,7 @@ class Html(TranscriptFormat):
 
 
 def _inventory(transcript: EmotionTranscript) -> EmotionInventory:
-    """The emotions of a transcript; the neutral one matters to timelines alone."""
-    neutral = transcript.emotions[-1:] if transcript.timeline is None else (transcript.timeline.neutral,)
-    names = transcript.emotions or neutral or ("neutral",)
-    return EmotionInventory(names, neutral[0] if neutral else names[0])
+    """The emotions of a transcript; the first stands for the neutral one where nobody has told which that is."""
+    neutral = transcript.neutral if transcript.timeline is None else transcript.timeline.neutral
+    names = transcript.emotions or (neutral or "neutral",)
+    return EmotionInventory(names, neutral or names[0])

@@ -21,7 +21,17 @@ from typing import Any
 from espnet_ent.data.atomic import atomic_write_text
 from espnet_ent.report.results_md import provenance_line
 
-_SCRIPTS = ("base.js", "figure.js", "detail.js", "lattice.js", "charts.js", "tables.js", "utterances.js", "start.js")
+_SCRIPTS = (
+    "emotions.js",
+    "base.js",
+    "figure.js",
+    "detail.js",
+    "lattice.js",
+    "charts.js",
+    "tables.js",
+    "utterances.js",
+    "start.js",
+)
 _PROVENANCE = '<p id="provenance">'
 _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "<>&\u2028\u2029"}
 
@@ -51,15 +61,15 @@ def render_page(page: PageData, provenance: str | None = None) -> str:
         provenance: What that line says; None: date, host and commit of this run.
     """
     provenance = (provenance_line() if provenance is None else provenance).strip("*")
-    script = "".join(_asset(name) for name in _SCRIPTS)
+    script = "".join(asset(name) for name in _SCRIPTS)
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     media = "data: file: 'self'" if page.links_audio else "data:"
     policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src {media}; "
     blocks = {"data": page.content, **page.details}
-    return Template(_asset("page.html")).substitute(
+    return Template(asset("page.html")).substitute(
         title=html.escape(page.title),
         policy=html.escape(policy + f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'", quote=True),
-        style=_asset("page.css"),
+        style=asset("emotions.css") + asset("page.css"),
         provenance=f"{_PROVENANCE}{html.escape(provenance)}</p>",
         data="\n".join(_data_block(name, value) for name, value in blocks.items()),
         script=script,
@@ -89,12 +99,13 @@ def to_script_json(value: Any) -> str:
     return text.translate(_ESCAPES)
 
 
+def asset(name: str) -> str:
+    """Text of a file of styles or scripts."""
+    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
+
+
 def _data_block(name: str, value: Any) -> str:
     return f'<script type="application/json" id="{html.escape(name, quote=True)}">{to_script_json(value)}</script>'
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath("assets", name).read_text(encoding="utf-8")
 
 
 def _undated(text: str) -> list[str]:

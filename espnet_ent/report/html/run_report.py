@@ -59,14 +59,17 @@ def run_page(
         beside: Directory of the page, for links to audio.
 
     Raises:
-        ConfigError: If there is no such set or decoding.
+        ConfigError: If there is no such experiment, data, set or decoding.
         ScoringError: If nothing is scored, or data and decoding don't fit together.
         CheckpointError: If lattices are wanted and the decoded checkpoint is not there.
     """
     options = options or ReportOptions()
+    _check_folder(experiment, "experiment", "--exp")
     read = read_experiment(experiment)
+    chosen = _chosen(read, options)
+    _check_folder(data, "folder of the sets' data", "--data")
     views = []
-    for one in _chosen(read, options):
+    for one in chosen:
         decoded = Path(experiment, one.inference_tag, one.set_name)
         views.append(SetView(_data_of(decoded, Path(data)), decoded, one))
     tracks = AudioTracks(options.audio, beside)
@@ -91,6 +94,12 @@ def contents_line(page: PageData) -> str:
     for name, noun in (("src", "with audio"), ("lattice", "with the emotion lattice")):
         parts.append(f"{sum(name in detail for detail in page.details.values())} {noun}")
     return ", ".join(parts)
+
+
+def _check_folder(path: str | Path, what: str, option: str) -> None:
+    if not Path(path).is_dir():
+        next_step = f"run it in the recipe's folder (egs2/.../ent1), or mend {option}"
+        raise ConfigError(f"no such {what}", where=path, next_step=next_step)
 
 
 def _chosen(experiment: Experiment, options: ReportOptions) -> Sequence[ScoredResults]:

@@ -116,6 +116,10 @@ def test_nothing_is_wider_than_the_window_and_nothing_overlaps(
     assert overlaps == []
     lanes = "[...document.querySelectorAll('.lanes div')].filter((one) => one.scrollWidth > one.clientWidth).length"
     assert tab.evaluate(lanes) == 0
+    scrolled = "[...document.querySelectorAll('.scroll:has(table)')].filter((one) => one.scrollWidth > one.clientWidth)"
+    assert (tab.evaluate(f"{scrolled}.length") > 0) == (width == 390)
+    shaded = f"{scrolled}.every((one) => getComputedStyle(one).backgroundImage.includes('gradient'))"
+    assert tab.evaluate(shaded)
 
 
 def test_figures_are_those_of_the_results(opened: Callable[..., Any], page: PageData) -> None:

@@ -6,14 +6,13 @@ import base64
 import hashlib
 import json
 import re
-from importlib import resources
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from espnet_ent.report.html.page import PageData, render_page, to_script_json, write_page
+from espnet_ent.report.html.page import PageData, asset, render_page, to_script_json, write_page
 from tests.report.html.sample import HOSTILE, Page
 
 PAGE = PageData("A run", {"kind": "run", "title": "A run"}, {"detail-0-0": {"words": ["ONE"]}})
@@ -86,9 +85,11 @@ def test_a_page_that_shows_the_same_is_left_alone(tmp_path: Path, monkeypatch: p
 
 
 def _palette(theme: str) -> dict[str, tuple[float, float, float]]:
-    css = resources.files("espnet_ent.report.html").joinpath("assets", "page.css").read_text()
-    block = css[css.index({"light": ":root {", "dark": ':root[data-theme="dark"] {'}[theme]) :]
-    colours = dict(re.findall(r"--([\w-]+): #(\w{6});", block[: block.index("}")]))
+    colours: dict[str, str] = {}
+    for name in ("page.css", "emotions.css"):
+        css = asset(name)
+        block = css[css.index({"light": ":root {", "dark": ':root[data-theme="dark"] {'}[theme]) :]
+        colours |= re.findall(r"--([\w-]+): #(\w{6});", block[: block.index("}")])
     return {name: tuple(int(value[i : i + 2], 16) / 255 for i in (0, 2, 4)) for name, value in colours.items()}
 
 

@@ -201,8 +201,9 @@ def test_data_that_were_not_scored_are_refused(tmp_path: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "num_utterances": 3}))
     with pytest.raises(ScoringError, match="not those that were scored; expected 3 utterances; got 4"):
         run_page(experiment, data)
+    (tmp_path / "empty").mkdir()
     with pytest.raises(ScoringError, match="directory is missing"):
-        run_page(experiment, tmp_path / "elsewhere")
+        run_page(experiment, tmp_path / "empty")
 
 
 def test_lattices_need_the_checkpoint_that_was_decoded(run: tuple[Path, Path]) -> None:

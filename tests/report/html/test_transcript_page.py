@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from espnet_ent.data.transcript import EmotionTranscript, Word
+from espnet_ent.export.format import Transcribed
 from espnet_ent.labels import FOUR_EMOTIONS
 from espnet_ent.report.html.audio_tracks import AudioOptions
+from espnet_ent.report.html.format import Html
 from espnet_ent.report.html.quantised import restored
 from espnet_ent.report.html.transcript_page import transcript_page
 from tests.report.html.sample import GRID, HOSTILE, Page, tone, transcript
@@ -68,3 +70,10 @@ def test_a_model_may_tell_nothing_but_words() -> None:
     assert found.data["detail-0"] == {
         "words": [], "places": [], "system": None, "posteriors": None, "frames": None, "remark": "empty"
     }  # fmt: skip
+
+
+def test_the_neutral_emotion_is_known_without_a_timeline() -> None:
+    for neutral in ("neu", "sad"):
+        heard = replace(transcript(), timeline=None, emotions=("neu", "hap", "sad"), neutral=neutral)
+        page = Html().render(Transcribed("a", heard))
+        assert f'"emotions":["neu","hap","sad"],"neutral":"{neutral}"' in page

@@ -31,7 +31,7 @@ test_share=0.1
 split_seed=1
 fs=16000
 resample=true
-nj=2
+nj=${ENT_NJ:-2}
 . utils/parse_options.sh
 
 [ -n "${manifest}" ] || fail "no manifest is given; next: --local_data_opts \"--manifest FILE\", see README.md"

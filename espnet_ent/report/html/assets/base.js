@@ -37,30 +37,10 @@ Ent.percent = (rate, digits = 2) => (rate === null || rate === undefined ? "-" :
 Ent.interval = (bounds) => (bounds ? `[${bounds.map((value) => Ent.percent(value, 1)).join(", ")}]` : "");
 Ent.seconds = (value) => (value === null || value === undefined ? "-" : value.toFixed(2));
 
-// The colour of an emotion is a variable of the theme; beyond six they repeat, and the dashes of lines go on differing.
-Ent.tone = (set, emotion) => {
-  if (emotion === set.neutral) return "var(--neutral)";
-  const place = set.emotions.filter((name) => name !== set.neutral).indexOf(emotion);
-  return place < 0 ? "var(--line)" : `var(--e${place % 6})`;
-};
+// Beyond six emotions their colours repeat, and the dashes of lines go on differing.
+Ent.tone = (set, emotion) => Emotions.tone(set.emotions, set.neutral, emotion);
 Ent.DASHES = ["", "7 3", "2 2", "9 3 2 3", "12 4", "4 2 1 2", "1 3"];
 Ent.dash = (set, emotion) => Ent.DASHES[set.emotions.indexOf(emotion) % Ent.DASHES.length];
-
-Ent.rgb = (tone) => {
-  const name = tone.slice(4, -1);
-  const value = getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  return [1, 3, 5].map((start) => parseInt(value.slice(start, start + 2), 16));
-};
-
-// Black or white, whichever is read better on a colour (relative luminance as in WCAG 2).
-Ent.ink = (tone) => {
-  const linear = Ent.rgb(tone).map((value) => {
-    const part = value / 255;
-    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
-  });
-  const luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
-  return luminance > 0.179 ? "#000" : "#fff";
-};
 
 Ent.label = (set, emotion) => {
   if (emotion === null || emotion === undefined) return Ent.make("span", { class: "soft" }, "-");

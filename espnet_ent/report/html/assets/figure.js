@@ -125,7 +125,7 @@ Ent.Figure = class {
         Ent.svg("rect", { ...box, "fill-opacity": isNeutral ? 0.28 : 1 }, Ent.svg("title", null, `${emotion} ${start.toFixed(2)}-${end.toFixed(2)} s`)),
       );
       const text = this.text(emotion, x + 4, top + 15, width - 4);
-      if (text && !isNeutral) text.style.fill = Ent.ink(tone);
+      if (text && !isNeutral) text.style.fill = Emotions.ink(tone);
     }
   }
 

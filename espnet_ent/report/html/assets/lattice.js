@@ -74,7 +74,7 @@ Ent.Lattice = class {
 
   drawNodes(pen) {
     const { emotions } = this.set;
-    const tones = emotions.map((emotion) => Ent.rgb(Ent.tone(this.set, emotion)));
+    const tones = emotions.map((emotion) => Emotions.rgb(Ent.tone(this.set, emotion)));
     const chance = 255 / emotions.length;
     for (let frame = 0; frame < this.frames; frame += 1) {
       for (let column = 0; column < this.columns; column += 1) {

@@ -24,6 +24,7 @@ Ent.cards = ({ results }) => {
 // What was not scored, and why.
 Ent.leftOut = ({ results }) => {
   const reasons = [];
+  if (results.emotion_text) reasons.push("ORACLE: the utterance head read a text that it was given in place of the recognised one.");
   if (results.recognition_left_out) reasons.push(`No words are scored: ${results.recognition_left_out}.`);
   else if (results.recognition.num_untranscribed) reasons.push(`WER and CER leave out ${results.recognition.num_untranscribed} utterances without a transcript.`);
   if (!results.emotion) reasons.push(`No utterance emotion is scored: ${results.emotion_left_out}.`);
@@ -79,8 +80,8 @@ Ent.overview = (sets, open) => {
     const { recognition, emotion, eder } = set.results;
     const name = Ent.make("button", { type: "button", onclick: () => open(place) }, decodings.size > 1 ? `${set.name} / ${set.decoding}` : set.name);
     const wer = recognition.wer ? recognition.wer.rate : null;
-    return [name, String(set.results.num_utterances), Ent.percent(wer), Ent.percent(emotion && emotion.wa), Ent.percent(emotion && emotion.ua), Ent.percent(eder && eder.system.utterance_mean.eder)];
+    return [name, String(set.results.num_utterances), Ent.percent(wer), Ent.percent(emotion && emotion.wa), Ent.percent(emotion && emotion.ua), Ent.percent(emotion && emotion.macro_f1), Ent.percent(eder && eder.system.utterance_mean.eder)];
   });
-  const header = [decodings.size > 1 ? "set / decoding" : "set", "utt.", "WER %", "WA %", "UA %", "EDER %"];
+  const header = [decodings.size > 1 ? "set / decoding" : "set", "utt.", "WER %", "WA %", "UA %", "F1 %", "EDER %"];
   return Ent.panel("All sets", Ent.make("div", { class: "scroll" }, Ent.table(header, rows)));
 };

@@ -189,6 +189,7 @@ def test_other_losses_in_half_precision_stay_within_their_bound(
             worst = max(worst, abs(half.item() - exact.item()) / max(1.0, exact.item()))
     assert worst < bound
     rest = "interval, CTC, language model and other lattice pooling losses"
-    of = {BY_ROWS: "lattice pooling over a row of nodes", OTHER_LOSSES: "all losses but the transducer's"}.get(names, rest)
+    known = {BY_ROWS: "lattice pooling over a row of nodes", OTHER_LOSSES: "all losses but the transducer's"}
+    of = known.get(names, rest)
     promise = f"{of} under autocast of {str(dtype).removeprefix('torch.')}: within {bound:g} of float32"
     figures("Numerics", promise, batches=batches * len(names), largest_relative_difference=worst)

@@ -47,8 +47,8 @@ def test_what_padding_holds_changes_nothing(name: str, figures) -> None:
         for clean, dirty in zip(*found, strict=True):
             assert torch.isfinite(clean).all()
             torch.testing.assert_close(clean, dirty)
-    promise = "ESPnet's encoders: what padding holds changes nothing (how much there is does; decoding encodes utterances "
-    figures("Numerics", f"{promise}one by one)", encoders=1, random_batches=amount(200, 2))
+    promise = "ESPnet's encoders: what padding holds changes nothing (how much there is does; "
+    figures("Numerics", f"{promise}decoding encodes utterances one by one)", encoders=1, random_batches=amount(200, 2))
 
 
 def test_an_utterance_is_decoded_as_it_is_alone(packed: PackedExperiment, figures) -> None:

@@ -10,6 +10,7 @@ from espnet_ent.data import atomic
 from espnet_ent.errors import CheckpointError
 from espnet_ent.plugin.builder import build_model
 from espnet_ent.plugin.checkpoint_files import load_state, read_checkpoint, to_bytes, write_checkpoint
+from tests.amounts import SHARE
 from tests.plugin.tiny import tiny_config
 
 STATE = {"w": torch.arange(40.0), "steps": torch.tensor(3), "name": "x"}
@@ -117,7 +118,9 @@ def test_a_state_that_does_not_fit_is_refused_with_its_keys(tmp_path, change, fa
 def test_no_key_of_a_real_model_may_be_missing_renamed_or_of_another_shape(tmp_path, figures):
     model = build_model(tiny_config())
     whole, path, changed = model.state_dict(), tmp_path / "m.pth", 0
-    for key, value in whole.items():
+    tried = list(whole)[:: 1 if SHARE else 8]
+    for key in tried:
+        value = whole[key]
         others = {name: tensor for name, tensor in whole.items() if name != key}
         longer = torch.zeros(*value.shape[:-1], value.size(-1) + 1) if value.dim() else torch.zeros(1)
         damaged = {
@@ -132,7 +135,7 @@ def test_no_key_of_a_real_model_may_be_missing_renamed_or_of_another_shape(tmp_p
                 load_state(model, path)
             changed += 1
     promise = "a checkpoint of which one key is missing, renamed, unexpected or of another shape does not load"
-    figures("Training", promise, keys=len(whole), checkpoints=changed)
+    figures("Training", promise, keys=len(tried), checkpoints=changed)
 
 
 def test_a_checkpoint_whose_keys_were_all_renamed_does_not_load(tmp_path):

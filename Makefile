@@ -35,7 +35,7 @@ demo: env
 	@VENV="$$(cd "$(VENV)" && pwd)" egs2/mini_ent/ent1/$(if $(SYSTEM),demo_system.sh $(SYSTEM),demo.sh)
 
 test: env
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-demo: demo
 	@DEMO=1 OMP_NUM_THREADS=1 $(RUN) pytest -q -s tests/demo_model $(PYTEST_ARGS)
@@ -49,12 +49,12 @@ test-slurm: env
 	@SLURM=1 OMP_NUM_THREADS=1 $(RUN) pytest -q tests/slurm $(PYTEST_ARGS)
 
 test-order: env
-	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile $(PYTEST_ARGS); done
+	@for seed in 1 2 3; do ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS); done
 	@for seed in {1..20}; do \
-		ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile -m process $(PYTEST_ARGS); done
+		ORDER=$$seed OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder -m process $(PYTEST_ARGS); done
 
 coverage: env
-	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --cov --cov-report= $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) --dist loadfile --no-loadscope-reorder --cov --cov-report= $(PYTEST_ARGS)
 	@$(RUN) coverage report --skip-covered --skip-empty
 
 lint: env

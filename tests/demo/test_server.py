@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
@@ -22,7 +23,7 @@ from espnet_ent.report.html.page import asset
 from tests.amounts import amount
 
 pytestmark = pytest.mark.security
-LIMITS = DemoLimits(megabytes=0.001, seconds=5, connections=3, request_seconds=0.5)
+LIMITS = DemoLimits(megabytes=0.001, seconds=5, request_seconds=60)  # a busy machine reads late
 
 
 def echo(content: bytes) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def server() -> Iterator[DemoServer]:
 
 
 def ask(server: DemoServer, method: str, path: str, body: bytes | None = None, **headers: str) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+    connection = HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection.request(method, path, body, named)
     response = connection.getresponse()
@@ -66,7 +67,7 @@ def ask(server: DemoServer, method: str, path: str, body: bytes | None = None, *
 
 def raw(server: DemoServer, request: bytes) -> bytes:
     """What comes back for bytes that no client would send."""
-    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", server.server_address[1]), timeout=60) as connection:
         connection.sendall(request)
         found = b""
         while part := connection.recv(4096):
@@ -189,12 +190,12 @@ def test_another_loopback_address_is_its_own_page() -> None:
         connection.close()
 
 
-def test_requests_that_do_not_come_in_are_cut_off(server: DemoServer) -> None:
-    head = f"POST /transcribe HTTP/1.1\r\nHost: localhost:{server.server_address[1]}\r\nContent-Type: audio/wav\r\n"
-    cut_off = raw(server, f"{head}Content-Length: 10\r\n\r\nabc".encode())
-    assert not cut_off or b" 408 " in cut_off.splitlines()[0]  # on a busy machine the head itself may come too late
-    assert b" 200 " not in raw(server, b"GET / HTTP/1.0\r\nHost: loc")
-    assert ask(server, "GET", "/").status == 200
+def test_requests_that_do_not_come_in_are_cut_off() -> None:
+    with running(limits=replace(LIMITS, request_seconds=0.5)) as server:
+        head = f"POST /transcribe HTTP/1.1\r\nHost: localhost:{server.server_address[1]}\r\nContent-Type: audio/wav\r\n"
+        cut_off = raw(server, f"{head}Content-Length: 10\r\n\r\nabc".encode())
+        assert not cut_off or b" 408 " in cut_off.splitlines()[0]  # on a busy machine the head itself may come too late
+        assert b" 200 " not in raw(server, b"GET / HTTP/1.0\r\nHost: loc")
 
 
 def test_more_connections_than_allowed_are_told_to_come_back() -> None:

@@ -209,7 +209,8 @@ def _make(tmp_path: Path, *words: str) -> tuple[subprocess.CompletedProcess[str]
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_make_test_and_lint_use_the_environment(tmp_path: Path) -> None:
     ended, calls = _make(tmp_path, "test", "PYTEST_ARGS=tests/metrics -k eder", "JOBS=3")
-    assert (ended.returncode, calls) == (0, ["python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder tests/metrics -k eder"])
+    shared_out = "-n 3 --dist loadfile --no-loadscope-reorder"
+    assert (ended.returncode, calls) == (0, [f"python -m pytest -q {shared_out} tests/metrics -k eder"])
     ended, calls = _make(tmp_path, "lint")
     assert ended.returncode == 0, ended.stderr
     assert calls[1:3] == ["python -m ruff check --quiet .", "python -m ruff format --check --quiet ."]
